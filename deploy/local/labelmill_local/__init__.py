@@ -1,0 +1,1 @@
+"""The local stack: a private Kafka, PostgreSQL and LLM, and the labelmill services, as child processes."""
