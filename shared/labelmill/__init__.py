@@ -1,0 +1,1 @@
+"""labelmill: contracts (events, topics, projects, label kinds) and the runtime the services share."""

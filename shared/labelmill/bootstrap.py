@@ -1,0 +1,78 @@
+"""Preparing a deployment: topics in Kafka; a role and a schema per service in PostgreSQL. Safe to repeat."""
+
+from collections.abc import Mapping
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from labelmill.runtime.kafka import MAX_REQUEST_BYTES, client_options
+from labelmill.runtime.settings import KafkaSettings
+from labelmill.topics import DAY_MS, TOPICS, Topic
+
+SCHEMAS = {"autolabeler": "autolabeler", "review-api": "review", "trainer": "trainer"}
+"""Service to schema; the role has the schema's name. The router keeps no tables."""
+
+
+async def create_topics(settings: KafkaSettings) -> list[str]:
+    """Create the topics (and DLQs) that are missing and return their names."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        present = set(await admin.list_topics())
+        missing = [topic for topic in _new_topics(settings) if topic.name not in present]
+        if missing:
+            await admin.create_topics(missing)
+        return [topic.name for topic in missing]
+    finally:
+        await admin.close()
+
+
+def _new_topics(settings: KafkaSettings) -> list[NewTopic]:
+    found = []
+    for topic in TOPICS:
+        found.append(_new_topic(settings, topic.name, topic.partitions or settings.kafka_partitions, _config(topic)))
+        if topic.dlq:
+            found.append(_new_topic(settings, topic.dlq, 1, {"retention.ms": str(30 * DAY_MS)}))
+    return found
+
+
+def _config(topic: Topic) -> dict[str, str]:
+    if topic.compacted:
+        return {"cleanup.policy": "compact"}
+    return {"retention.ms": str(topic.retention_ms)}
+
+
+def _new_topic(settings: KafkaSettings, name: str, partitions: int, config: dict[str, str]) -> NewTopic:
+    return NewTopic(
+        name=name,
+        num_partitions=partitions,
+        replication_factor=settings.kafka_replication_factor,
+        topic_configs={"max.message.bytes": str(MAX_REQUEST_BYTES), **config},
+    )
+
+
+async def create_roles(admin_dsn: str, passwords: Mapping[str, str]) -> None:
+    """Create each service's role and schema. A role owns its schema and may use no other.
+
+    `passwords` maps schema names to passwords; an existing role gets the new one.
+    """
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        for schema, password in passwords.items():
+            await _create_role(connection, schema, password)
+    finally:
+        await connection.close()
+
+
+async def _create_role(connection: asyncpg.Connection, schema: str, password: str) -> None:
+    role = await connection.fetchval("SELECT quote_ident($1)", schema)
+    secret = await connection.fetchval("SELECT quote_literal($1)", password)
+    exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", schema)
+    verb = "ALTER" if exists else "CREATE"
+    await connection.execute(f"{verb} ROLE {role} LOGIN PASSWORD {secret}")
+    # A managed database's admin is no superuser: it must belong to a role to create things for it.
+    await connection.execute(f"GRANT {role} TO CURRENT_USER")
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
+    database = await connection.fetchval("SELECT quote_ident(current_database())")
+    await connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}")
+    await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")

@@ -1,0 +1,34 @@
+"""Deterministic identifiers: the same input gives the same id on every run and machine."""
+
+import hashlib
+import hmac
+
+_SEPARATOR = b"\x1f"
+
+
+def event_id(*parts: str) -> str:
+    """Return the 32 hex digit id of an event that is determined by `parts` (BLAKE2b, 128 bits).
+
+    Two deliveries of the same fact get the same id, so a sink that keys on it is idempotent.
+    """
+    return hashlib.blake2b(_SEPARATOR.join(part.encode() for part in parts), digest_size=16).hexdigest()
+
+
+def content_hash(content: str, metadata: dict[str, str]) -> str:
+    """Return the 32 hex digit fingerprint of an item's content and metadata.
+
+    An item id that comes back with another fingerprint is a conflict, not a repetition.
+    """
+    digest = hashlib.blake2b(content.encode(), digest_size=16)
+    for name in sorted(metadata):
+        digest.update(_SEPARATOR + name.encode() + b"\x1e" + metadata[name].encode())
+    return digest.hexdigest()
+
+
+def uniform(key: str, *parts: str) -> float:
+    """Return a number in [0, 1), fixed by `parts` and unpredictable without `key` (HMAC-SHA256, 53 bits).
+
+    Random draws of the policy (audits) use it, so that a replay routes every item the same way.
+    """
+    digest = hmac.digest(key.encode(), _SEPARATOR.join(part.encode() for part in parts), "sha256")
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53

@@ -1,0 +1,1 @@
+"""Runtime of the services: Kafka, PostgreSQL, HTTP, metrics, health, logs and traces."""

@@ -1,0 +1,230 @@
+"""Consuming in batches with nothing lost: FastStream delivers, offsets are committed after the work.
+
+FastStream swallows a handler's exception and would commit past the batch with the next one. So the
+handler here waits out outages itself, sends unusable records to the DLQ, and on anything else stops
+the service before another offset is committed; the records come again after the restart.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import errors as kafka_errors
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+
+from labelmill.errors import InvalidRecord
+from labelmill.events import Event, EventDecoder
+from labelmill.runtime.dlq import DeadLetter, DeadLetters, DlqLimit
+from labelmill.runtime.publisher import Publisher
+from labelmill.runtime.service import Context
+from labelmill.runtime.tracing import batch_span
+from labelmill.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+E = TypeVar("E", bound=Event)
+Offsets = dict[TopicPartition, int]
+
+_LAG_EVERY_SECONDS = 2.0
+
+
+class Parsed(NamedTuple, Generic[E]):
+    """A record and the event in it."""
+
+    record: ConsumerRecord
+    event: E
+
+
+BatchHandler = Callable[[Sequence[ConsumerRecord]], Awaitable[Sequence[DeadLetter]]]
+"""Does the work for a batch and returns the records that cannot be used."""
+
+
+def parse(
+    records: Iterable[ConsumerRecord], decoder: EventDecoder[E], check: Callable[[E], E] | None = None
+) -> tuple[list[Parsed[E]], list[DeadLetter]]:
+    """Return the records whose events decode (and pass `check`), and the dead letters."""
+    good: list[Parsed[E]] = []
+    bad: list[DeadLetter] = []
+    for record in records:
+        try:
+            event = decoder.decode(record.value)
+            good.append(Parsed(record, check(event) if check else event))
+        except InvalidRecord as error:
+            bad.append(DeadLetter(record, error))
+    return good, bad
+
+
+async def isolate(
+    parsed: Sequence[Parsed[E]], write: Callable[[Sequence[Parsed[E]]], Awaitable[None]]
+) -> list[DeadLetter]:
+    """Write a batch; if the database refuses its data, halve it until the culprits stand alone."""
+    try:
+        await write(parsed)
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        if len(parsed) == 1:
+            return [DeadLetter(parsed[0].record, InvalidRecord("refused_by_database", str(error)))]
+        middle = len(parsed) // 2
+        return await isolate(parsed[:middle], write) + await isolate(parsed[middle:], write)
+    return []
+
+
+class Subscription:
+    """A consumer group's hold on some topics; a component of a service.
+
+    With `commit="after_batch"` the offsets of a batch are committed when its handler has returned.
+    With `commit="by_handler"` the handler may return early and later calls `commit` itself.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        broker: KafkaBroker,
+        publisher: Publisher,
+        *,
+        group: str,
+        topics: Sequence[Topic],
+        handle: BatchHandler,
+        max_records: int = 2000,
+        commit: Literal["after_batch", "by_handler"] = "after_batch",
+        on_revoked: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._context = context
+        self._name = "+".join(topic.name for topic in topics)
+        self._handle = handle
+        self._commits_after_batch = commit == "after_batch"
+        self._letters = DeadLetters(publisher, context.name)
+        self._limit = DlqLimit(context.settings.dlq_max_share, context.settings.dlq_window)
+        self._committed: Offsets = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._subscriber = broker.subscriber(
+            *(topic.name for topic in topics),
+            group_id=f"labelmill-{group}",
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=50,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            parser=_as_it_came,
+            decoder=_raw,
+            listener=_Listener(self, on_revoked),
+            title=f"{group}:{self._name}",
+            description=" ".join(topic.description for topic in topics),
+        )
+        self._subscriber(self._consume)
+
+    async def start(self) -> None:
+        """Watch the lag; the consumer itself starts and stops with the broker."""
+        self._watching = asyncio.create_task(self._watch_lag())
+
+    async def stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def commit(self, offsets: Offsets) -> None:
+        """Commit the next offsets to read. A partition that moved away, or a broker that is away, is no
+        error: whoever holds the partition next repeats the work, and the sinks are idempotent."""
+        consumer = self._consumer
+        if consumer is None or not offsets:
+            return
+        held = {tp: offset for tp, offset in offsets.items() if tp in consumer.assignment()}
+        try:
+            if held:
+                await consumer.commit(held)
+                self._committed |= held
+        except kafka_errors.KafkaError as error:
+            log.warning("offsets not committed", topics=self._name, error=repr(error))
+
+    async def bury(self, letters: Sequence[DeadLetter], good: int) -> None:
+        """Send dead letters to their DLQ and stop the service if they are too many."""
+        if letters:
+            await self._letters.send(letters)
+        for letter in letters:
+            self._context.metrics.dead_letters.labels(letter.record.topic, letter.error.reason).inc()
+            log.warning("dead letter", topic=letter.record.topic, offset=letter.record.offset, reason=str(letter.error))
+        self._limit.observe(good, len(letters))
+
+    def forget(self) -> None:
+        """Drop what was known of the partitions held; called on a rebalance."""
+        self._committed.clear()
+
+    @property
+    def _consumer(self) -> AIOKafkaConsumer | None:
+        return self._subscriber.consumer
+
+    async def _consume(self, records: Sequence[ConsumerRecord]) -> None:
+        context = self._context
+        if context.health.failed.is_set():
+            return
+        context.health.busy(self._name)
+        started = time.monotonic()
+        try:
+            with batch_span(context.tracer, f"{context.name} {self._name}", records):
+                letters = await self._handle(records)
+            await self.bury(letters, len(records) - len(letters) if self._commits_after_batch else 0)
+            if self._commits_after_batch:
+                await self.commit(next_offsets(records))
+        except Exception as error:
+            context.health.fail(error)
+            return
+        context.metrics.records.labels(self._name).inc(len(records))
+        context.metrics.batch_seconds.labels(self._name).observe(time.monotonic() - started)
+        context.health.progress(self._name, idle=False)
+
+    async def _watch_lag(self) -> None:
+        while True:
+            await asyncio.sleep(_LAG_EVERY_SECONDS)
+            lag = self._lag()
+            for tp, records in lag.items():
+                self._context.metrics.lag.labels(tp.topic, str(tp.partition)).set(records)
+            if sum(lag.values()):
+                self._context.health.busy(self._name)
+            else:
+                self._context.health.progress(self._name, idle=True)
+
+    def _lag(self) -> dict[TopicPartition, int]:
+        consumer = self._consumer
+        if consumer is None:
+            return {}
+        ends = {tp: consumer.highwater(tp) for tp in consumer.assignment()}
+        return {tp: end - self._committed.get(tp, 0) for tp, end in ends.items() if end and tp in self._committed}
+
+
+def next_offsets(records: Iterable[ConsumerRecord]) -> Offsets:
+    """Return, per partition, the offset after the last of `records`."""
+    offsets: Offsets = {}
+    for record in records:
+        offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+    return offsets
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, subscription: Subscription, on_revoked: Callable[[], Awaitable[None]] | None) -> None:
+        self._subscription = subscription
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        if self._on_revoked is not None and revoked:
+            await self._on_revoked()
+        self._subscription.forget()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        log.info("partitions assigned", partitions=sorted(f"{tp.topic}-{tp.partition}" for tp in assigned))
+
+
+async def _as_it_came(records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
+    """Wrap a batch without touching its headers: FastStream's own parser decodes them all as UTF-8, and one
+    bad byte would lose the batch."""
+    return KafkaAckableMessage(body=b"", raw_message=records, headers={}, batch_headers=[], consumer=None)  # type: ignore[arg-type]
+
+
+async def _raw(message: KafkaAckableMessage) -> Any:
+    return message.raw_message

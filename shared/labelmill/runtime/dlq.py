@@ -1,0 +1,87 @@
+"""Dead letters: records that can never succeed, kept with their reason and origin.
+
+A record of the DLQ has the value, key and headers of the original plus the `dlq-*` headers below, so
+nothing is lost and `labelmill dlq retry` can send it back to where it came from.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import ConsumerRecord
+
+from labelmill.errors import InvalidRecord, TooManyDeadLetters
+from labelmill.runtime.publisher import OutRecord, Publisher
+
+PREFIX = "dlq-"
+REASON, DETAIL, SERVICE, AT = "dlq-reason", "dlq-detail", "dlq-service", "dlq-at"
+TOPIC, PARTITION, OFFSET = "dlq-topic", "dlq-partition", "dlq-offset"
+RETRIED = "dlq-retried"
+"""On a marker record (no value): the origin `topic/partition/offset` whose letter was sent back."""
+
+_MAX_DETAIL_CHARS = 500
+
+
+class DeadLetter(NamedTuple):
+    """A record and why it cannot be used."""
+
+    record: ConsumerRecord
+    error: InvalidRecord
+
+
+class DlqLimit:
+    """Stops a consumer whose records fail so often that the fault must lie elsewhere (after arroyo's DLQ limit).
+
+    Pure: counts verdicts over the last `window` records; raises once the share of failures passes
+    `max_share` and the window is full.
+    """
+
+    def __init__(self, max_share: float, window: int) -> None:
+        self._max_share = max_share
+        self._recent: deque[bool] = deque(maxlen=window)
+        self._failed = 0
+
+    def observe(self, good: int, failed: int) -> None:
+        """Count a batch of verdicts. Raises TooManyDeadLetters."""
+        for verdict in [False] * good + [True] * failed:
+            if len(self._recent) == self._recent.maxlen:
+                self._failed -= self._recent[0]
+            self._recent.append(verdict)
+            self._failed += verdict
+        if len(self._recent) == self._recent.maxlen and self._failed > self._max_share * len(self._recent):
+            raise TooManyDeadLetters(
+                f"{self._failed} of the last {len(self._recent)} records were dead letters "
+                f"(limit {self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
+            )
+
+
+class DeadLetters:
+    """Publishes dead letters of one service."""
+
+    def __init__(self, publisher: Publisher, service: str) -> None:
+        self._publisher = publisher
+        self._service = service
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Publish the letters, each to its topic's DLQ, and return once they are acknowledged."""
+        by_topic: dict[str, list[OutRecord]] = {}
+        for letter in letters:
+            by_topic.setdefault(f"{letter.record.topic}.dlq", []).append(self._out(letter))
+        for topic, records in by_topic.items():
+            await self._publisher.publish(topic, records)
+
+    def _out(self, letter: DeadLetter) -> OutRecord:
+        record, error = letter
+        added = {
+            REASON: error.reason,
+            DETAIL: error.detail[:_MAX_DETAIL_CHARS],
+            SERVICE: self._service,
+            AT: str(int(time.time() * 1000)),
+            TOPIC: record.topic,
+            PARTITION: str(record.partition),
+            OFFSET: str(record.offset),
+        }
+        original = [(name, value) for name, value in record.headers if not name.startswith(PREFIX)]
+        headers = [*original, *((name, value.encode()) for name, value in added.items())]
+        return OutRecord(0, record.key or b"", record.value, headers)

@@ -1,0 +1,84 @@
+"""Every metric of labelmill in one list. A service makes one `Metrics` with a registry of its own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The metrics, by attribute. Times are seconds, money is US dollars."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        disable_created_metrics()
+        self.registry = registry or CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._common()
+        self._autolabeler()
+        self._review()
+        self._trainer()
+
+    def _common(self) -> None:
+        # Records taken from a topic, good and bad.
+        self.records = self._counter("labelmill_records_total", "Records consumed", "topic")
+        # Records published to a topic and acknowledged.
+        self.published = self._counter("labelmill_published_total", "Records published", "topic")
+        # Records sent to a DLQ: anything above zero deserves a look.
+        self.dead_letters = self._counter("labelmill_dead_letters_total", "Dead letters", "topic", "reason")
+        # Records between the committed offset and the end of the topic, for the partitions held here.
+        self.lag = self._gauge("labelmill_consumer_lag_records", "Records not yet handled", "topic", "partition")
+        # Time to handle one batch; growing means the sink is the bottleneck.
+        self.batch_seconds = self._histogram("labelmill_batch_seconds", "Time to handle a batch", "topic")
+        # Calls waited out because the broker or the database was away.
+        self.outage_retries = self._counter("labelmill_outage_retries_total", "Retries during an outage")
+
+    def _autolabeler(self) -> None:
+        # Calls to the LLM that were answered (paid for).
+        self.llm_calls = self._counter("labelmill_llm_calls_total", "LLM calls answered", "project", "voter")
+        # Calls that failed, by what went wrong (rate_limited, server_error, timeout, unusable).
+        self.llm_errors = self._counter("labelmill_llm_errors_total", "LLM calls failed", "voter", "error")
+        # Votes answered from the durable cache: money not spent.
+        self.llm_cache_hits = self._counter("labelmill_llm_cache_hits_total", "Votes from the cache", "project")
+        self.llm_tokens = self._counter("labelmill_llm_tokens_total", "Tokens", "project", "voter", "direction")
+        self.llm_cost = self._counter("labelmill_llm_cost_usd_total", "Money spent", "project", "voter")
+        self.llm_seconds = self._histogram("labelmill_llm_call_seconds", "Latency of an LLM call", "voter")
+        self.llm_in_flight = self._gauge("labelmill_llm_calls_in_flight", "LLM calls in flight")
+        # The adaptive limit that the calls in flight may reach.
+        self.llm_limit = self._gauge("labelmill_llm_concurrency_limit", "Most LLM calls in flight")
+        # 1 while the breaker is open (the provider fails, calls are held back).
+        self.llm_breaker = self._gauge("labelmill_llm_breaker_open", "Circuit breaker open")
+        # Items the student answered without the LLM.
+        self.student_only = self._counter("labelmill_student_only_total", "Items without an LLM", "project")
+        self.scored = self._counter("labelmill_scored_total", "Items scored", "project")
+        self.release = self._gauge("labelmill_release_number", "Release in use", "project")
+        # Routing outcomes and the reasons for them.
+        self.routed = self._counter("labelmill_routed_total", "Items routed", "project", "outcome", "reason")
+
+    def _review(self) -> None:
+        self.ingested = self._counter("labelmill_ingested_total", "Items acknowledged", "project")
+        self.rejected = self._counter("labelmill_ingest_rejected_total", "Items refused", "reason")
+        self.final_labels = self._counter("labelmill_final_labels_total", "Final labels", "project", "source")
+        self.decisions = self._counter("labelmill_decisions_total", "Decisions by people", "project")
+        self.corrections = self._counter("labelmill_corrections_total", "Machine labels overruled", "project")
+        self.open_tasks = self._gauge("labelmill_open_tasks", "Tasks waiting for people", "project")
+        self.outbox = self._gauge("labelmill_outbox_records", "Decisions not yet published")
+        self.http_seconds = self._histogram("labelmill_http_seconds", "Latency of a request", "route", "status")
+        # Seconds from ingestion to the final label.
+        self.item_seconds = self._histogram("labelmill_item_seconds", "Ingestion to final label", "source")
+
+    def _trainer(self) -> None:
+        self.trainings = self._counter("labelmill_trainings_total", "Trainings", "project", "outcome")
+        self.training_seconds = self._histogram("labelmill_training_seconds", "Time of a training", "project")
+        self.heldout_accuracy = self._gauge("labelmill_heldout_accuracy", "Accuracy on held-out decisions", "project")
+        self.dataset_decisions = self._gauge("labelmill_dataset_decisions", "Decisions in the dataset", "project")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY)

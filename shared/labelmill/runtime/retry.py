@@ -1,0 +1,38 @@
+"""Waiting out the infrastructure: which failures pass by themselves, and how long to wait between tries."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import stamina
+from aiokafka import errors as kafka_errors
+
+_PASSING_KAFKA = (
+    kafka_errors.KafkaConnectionError,
+    kafka_errors.KafkaTimeoutError,
+    kafka_errors.RequestTimedOutError,
+)
+_PASSING_POSTGRES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.DeadlockDetectedError,
+    asyncpg.exceptions.SerializationError,
+)
+
+
+def is_passing(error: Exception) -> bool:
+    """Return whether the same call may succeed later, because the broker or the database was away."""
+    if isinstance(error, kafka_errors.KafkaError):
+        return isinstance(error, _PASSING_KAFKA) or bool(error.retriable)
+    return isinstance(error, (*_PASSING_POSTGRES, ConnectionError, TimeoutError, OSError))
+
+
+def outages() -> AsyncIterator[stamina.Attempt]:
+    """Iterate over attempts that go on until the outage is over; anything else is raised at once.
+
+    Use it as `async for attempt in outages(): with attempt: ...`. Waits grow from 0.1 to 3 seconds.
+    """
+    return stamina.retry_context(
+        on=is_passing, attempts=None, timeout=None, wait_initial=0.1, wait_max=3.0, wait_jitter=0.2
+    ).__aiter__()

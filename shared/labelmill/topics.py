@@ -1,0 +1,119 @@
+"""The topics, declared once: what flows where, under which key, for how long, and who reads it.
+
+An item keeps its partition from hop to hop (`items` p to `labels.scored` p to ...), so an item's events
+stay in order without any service having to hash a key; only ingestion does.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from labelmill.events import (
+    Event,
+    ItemIngested,
+    LabelAccepted,
+    LabelScored,
+    ProjectPublished,
+    ReleasePublished,
+    ReviewDecided,
+    ReviewRequested,
+)
+
+DAY_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `partitions` 0 means as many as the item topics have (a setting of the deployment)."""
+
+    name: str
+    event: type[Event]
+    key: str
+    producer: str
+    consumers: tuple[str, ...]
+    description: str
+    compacted: bool = False
+    retention_ms: int = 7 * DAY_MS
+    partitions: int = 0
+
+    @property
+    def dlq(self) -> str | None:
+        """Name of the topic that takes its unusable records; compacted topics have none (see docs)."""
+        return None if self.compacted else f"{self.name}.dlq"
+
+
+ITEMS: Final = Topic(
+    name="items",
+    event=ItemIngested,
+    key="project/item_id",
+    producer="review-api",
+    consumers=("autolabeler", "review-api"),
+    description="Raw items to be labelled.",
+)
+LABELS_SCORED: Final = Topic(
+    name="labels.scored",
+    event=LabelScored,
+    key="project/item_id",
+    producer="autolabeler",
+    consumers=("router",),
+    description="The pooled opinion of the voters on an item.",
+)
+LABELS_ACCEPTED: Final = Topic(
+    name="labels.accepted",
+    event=LabelAccepted,
+    key="project/item_id",
+    producer="router",
+    consumers=("review-api",),
+    description="Labels accepted without a person.",
+)
+REVIEWS_REQUESTED: Final = Topic(
+    name="reviews.requested",
+    event=ReviewRequested,
+    key="project/item_id",
+    producer="router",
+    consumers=("review-api",),
+    description="Items that people must decide, with the reasons.",
+)
+REVIEWS_DECIDED: Final = Topic(
+    name="reviews.decided",
+    event=ReviewDecided,
+    key="project/item_id",
+    producer="review-api",
+    consumers=("trainer",),
+    description="What people decided, with the content.",
+    retention_ms=30 * DAY_MS,
+)
+PROJECTS: Final = Topic(
+    name="projects",
+    event=ProjectPublished,
+    key="project",
+    producer="review-api",
+    consumers=("autolabeler", "router", "review-api", "trainer"),
+    description="The present definition of every project.",
+    compacted=True,
+    partitions=1,
+)
+RELEASES: Final = Topic(
+    name="releases",
+    event=ReleasePublished,
+    key="project",
+    producer="trainer",
+    consumers=("autolabeler", "router", "review-api", "trainer"),
+    description="The release in force for every project; the only feedback edge.",
+    compacted=True,
+    partitions=1,
+)
+
+TOPICS: Final = (
+    ITEMS,
+    LABELS_SCORED,
+    LABELS_ACCEPTED,
+    REVIEWS_REQUESTED,
+    REVIEWS_DECIDED,
+    PROJECTS,
+    RELEASES,
+)
+
+
+def item_key(project: str, item_id: str) -> bytes:
+    """Return the record key of an item's events."""
+    return f"{project}/{item_id}".encode()
