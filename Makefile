@@ -1,7 +1,7 @@
 # labelmill. `make demo` and `make test` do all of their own set-up.
 SHELL := /bin/bash
 BIN := .venv/bin
-PYTHON_DIRS := shared services cli deploy tests benchmarks scripts examples
+PACKAGES := labelmill autolabeler router review_api trainer labelmill_local labelmill_cli
 
 .PHONY: demo test test-fast chaos bench bench-% lint types imports docs docs-check lock setup setup-dev clean help
 
@@ -35,7 +35,7 @@ lint: setup-dev types imports ## ruff, strict types, import contracts
 	@$(BIN)/ruff format --check .
 
 types: setup-dev
-	@$(BIN)/python scripts/types.py
+	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 
 imports: setup-dev
 	@$(BIN)/lint-imports --no-cache
