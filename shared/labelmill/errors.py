@@ -29,3 +29,7 @@ class InvalidProject(LabelmillError):
 
 class TooManyDeadLetters(LabelmillError):
     """So many records failed that something other than the records must be wrong."""
+
+
+class EmbedderUnavailable(LabelmillError):
+    """The embedding model that a release needs cannot be loaded here."""
