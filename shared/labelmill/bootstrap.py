@@ -30,7 +30,9 @@ async def create_topics(settings: KafkaSettings) -> list[str]:
 def _new_topics(settings: KafkaSettings) -> list[NewTopic]:
     found = []
     for topic in TOPICS:
-        found.append(_new_topic(settings, topic.name, topic.partitions or settings.kafka_partitions, _config(topic)))
+        found.append(
+            _new_topic(settings, topic.name, topic.partitions or settings.kafka_partitions, _config(topic))
+        )
         if topic.dlq:
             found.append(_new_topic(settings, topic.dlq, 1, {"retention.ms": str(30 * DAY_MS)}))
     return found

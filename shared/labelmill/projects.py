@@ -138,8 +138,14 @@ def problems(spec: ProjectSpec) -> list[str]:
         (len({voter.name for voter in spec.voters}) == len(spec.voters), "voters: names must differ"),
         (all(0 <= rate <= 1 for rate in _rates(spec)), "policy and training: rates lie between 0 and 1"),
         (1 <= spec.policy.decisions_per_task <= 9, "policy.decisions_per_task: 1 to 9"),
-        (set(spec.policy.always_review.labels) <= set(spec.label_names), "policy.always_review.labels: unknown"),
-        (spec.training.trainer != "openai" or bool(spec.training.base_model), "training.base_model is missing"),
+        (
+            set(spec.policy.always_review.labels) <= set(spec.label_names),
+            "policy.always_review.labels: unknown",
+        ),
+        (
+            spec.training.trainer != "openai" or bool(spec.training.base_model),
+            "training.base_model is missing",
+        ),
     ]
     return [message for holds, message in checks if not holds] + _voter_problems(spec)
 

@@ -149,7 +149,12 @@ class Subscription:
             await self._letters.send(letters)
         for letter in letters:
             self._context.metrics.dead_letters.labels(letter.record.topic, letter.error.reason).inc()
-            log.warning("dead letter", topic=letter.record.topic, offset=letter.record.offset, reason=str(letter.error))
+            log.warning(
+                "dead letter",
+                topic=letter.record.topic,
+                offset=letter.record.offset,
+                reason=str(letter.error),
+            )
         self._limit.observe(good, len(letters))
 
     def forget(self) -> None:
@@ -195,7 +200,9 @@ class Subscription:
         if consumer is None:
             return {}
         ends = {tp: consumer.highwater(tp) for tp in consumer.assignment()}
-        return {tp: end - self._committed.get(tp, 0) for tp, end in ends.items() if end and tp in self._committed}
+        return {
+            tp: end - self._committed.get(tp, 0) for tp, end in ends.items() if end and tp in self._committed
+        }
 
 
 def next_offsets(records: Iterable[ConsumerRecord]) -> Offsets:
@@ -206,7 +213,7 @@ def next_offsets(records: Iterable[ConsumerRecord]) -> Offsets:
     return offsets
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+class _Listener(ConsumerRebalanceListener):
     def __init__(self, subscription: Subscription, on_revoked: Callable[[], Awaitable[None]] | None) -> None:
         self._subscription = subscription
         self._on_revoked = on_revoked
@@ -223,7 +230,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 async def _as_it_came(records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
     """Wrap a batch without touching its headers: FastStream's own parser decodes them all as UTF-8, and one
     bad byte would lose the batch."""
-    return KafkaAckableMessage(body=b"", raw_message=records, headers={}, batch_headers=[], consumer=None)  # type: ignore[arg-type]
+    return KafkaAckableMessage(body=b"", raw_message=records, headers={}, batch_headers=[], consumer=None)
 
 
 async def _raw(message: KafkaAckableMessage) -> Any:

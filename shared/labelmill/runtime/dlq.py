@@ -31,7 +31,7 @@ class DeadLetter(NamedTuple):
 
 
 class DlqLimit:
-    """Stops a consumer whose records fail so often that the fault must lie elsewhere (after arroyo's DLQ limit).
+    """Stops a consumer whose records fail so often that the fault must lie elsewhere (an idea of arroyo's).
 
     Pure: counts verdicts over the last `window` records; raises once the share of failures passes
     `max_share` and the window is full.
@@ -51,8 +51,8 @@ class DlqLimit:
             self._failed += verdict
         if len(self._recent) == self._recent.maxlen and self._failed > self._max_share * len(self._recent):
             raise TooManyDeadLetters(
-                f"{self._failed} of the last {len(self._recent)} records were dead letters "
-                f"(limit {self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
+                f"{self._failed} of the last {len(self._recent)} records were dead letters (limit "
+                f"{self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
             )
 
 

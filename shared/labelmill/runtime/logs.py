@@ -4,22 +4,28 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import Processor
 
 from labelmill.runtime.settings import ServiceSettings
 
-_NOISY = ("aiokafka", "faststream", "httpx", "uvicorn.access", "asyncio")
+_QUIET = {
+    "aiokafka": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "faststream": logging.ERROR,  # it warns at every start that topics are not created: bootstrap does that
+    "httpx": logging.WARNING,
+}
 
 
 def configure(settings: ServiceSettings, service: str) -> None:
     """Set up structlog and the standard library's logging alike; call once, from `__main__`."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    renderer = (
+    renderer: list[Processor] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -38,6 +44,6 @@ def configure(settings: ServiceSettings, service: str) -> None:
         )
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)

@@ -28,7 +28,9 @@ class Metrics:
         # Records sent to a DLQ: anything above zero deserves a look.
         self.dead_letters = self._counter("labelmill_dead_letters_total", "Dead letters", "topic", "reason")
         # Records between the committed offset and the end of the topic, for the partitions held here.
-        self.lag = self._gauge("labelmill_consumer_lag_records", "Records not yet handled", "topic", "partition")
+        self.lag = self._gauge(
+            "labelmill_consumer_lag_records", "Records not yet handled", "topic", "partition"
+        )
         # Time to handle one batch; growing means the sink is the bottleneck.
         self.batch_seconds = self._histogram("labelmill_batch_seconds", "Time to handle a batch", "topic")
         # Calls waited out because the broker or the database was away.
@@ -40,8 +42,12 @@ class Metrics:
         # Calls that failed, by what went wrong (rate_limited, server_error, timeout, unusable).
         self.llm_errors = self._counter("labelmill_llm_errors_total", "LLM calls failed", "voter", "error")
         # Votes answered from the durable cache: money not spent.
-        self.llm_cache_hits = self._counter("labelmill_llm_cache_hits_total", "Votes from the cache", "project")
-        self.llm_tokens = self._counter("labelmill_llm_tokens_total", "Tokens", "project", "voter", "direction")
+        self.llm_cache_hits = self._counter(
+            "labelmill_llm_cache_hits_total", "Votes from the cache", "project"
+        )
+        self.llm_tokens = self._counter(
+            "labelmill_llm_tokens_total", "Tokens", "project", "voter", "direction"
+        )
         self.llm_cost = self._counter("labelmill_llm_cost_usd_total", "Money spent", "project", "voter")
         self.llm_seconds = self._histogram("labelmill_llm_call_seconds", "Latency of an LLM call", "voter")
         self.llm_in_flight = self._gauge("labelmill_llm_calls_in_flight", "LLM calls in flight")
@@ -64,15 +70,21 @@ class Metrics:
         self.corrections = self._counter("labelmill_corrections_total", "Machine labels overruled", "project")
         self.open_tasks = self._gauge("labelmill_open_tasks", "Tasks waiting for people", "project")
         self.outbox = self._gauge("labelmill_outbox_records", "Decisions not yet published")
-        self.http_seconds = self._histogram("labelmill_http_seconds", "Latency of a request", "route", "status")
+        self.http_seconds = self._histogram(
+            "labelmill_http_seconds", "Latency of a request", "route", "status"
+        )
         # Seconds from ingestion to the final label.
         self.item_seconds = self._histogram("labelmill_item_seconds", "Ingestion to final label", "source")
 
     def _trainer(self) -> None:
         self.trainings = self._counter("labelmill_trainings_total", "Trainings", "project", "outcome")
         self.training_seconds = self._histogram("labelmill_training_seconds", "Time of a training", "project")
-        self.heldout_accuracy = self._gauge("labelmill_heldout_accuracy", "Accuracy on held-out decisions", "project")
-        self.dataset_decisions = self._gauge("labelmill_dataset_decisions", "Decisions in the dataset", "project")
+        self.heldout_accuracy = self._gauge(
+            "labelmill_heldout_accuracy", "Accuracy on held-out decisions", "project"
+        )
+        self.dataset_decisions = self._gauge(
+            "labelmill_dataset_decisions", "Decisions in the dataset", "project"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -57,9 +57,12 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
         key=lambda entry: entry.name,
     )
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", _MIGRATION_LOCK)
         await connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())"
+            "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", _MIGRATION_LOCK
+        )
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations"
+            " (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())"
         )
         done: set[Any] = {row["name"] for row in await connection.fetch("SELECT name FROM schema_migrations")}
         for script in scripts:

@@ -74,16 +74,22 @@ class Publisher:
     async def _publish_partition(self, topic: str, partition: int, records: list[OutRecord]) -> None:
         async for attempt in outages():
             with attempt:
-                acknowledgements = [await sending for sending in await self._send(topic, partition, records)]
-                del acknowledgements
+                await asyncio.gather(*await self._send(topic, partition, records))
 
-    async def _send(self, topic: str, partition: int, records: list[OutRecord]) -> list[asyncio.Future[object]]:
+    async def _send(
+        self, topic: str, partition: int, records: list[OutRecord]
+    ) -> list[asyncio.Future[object]]:
         assert self._producer is not None
         now = int(time.time() * 1000)
         batch = self._producer.create_batch()
         futures = []
         for record in records:
-            fields = {"key": record.key, "value": record.value, "timestamp": now, "headers": list(record.headers)}
+            fields = {
+                "key": record.key,
+                "value": record.value,
+                "timestamp": now,
+                "headers": list(record.headers),
+            }
             if batch.append(**fields) is None:
                 futures.append(await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._producer.create_batch()

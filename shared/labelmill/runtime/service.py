@@ -107,7 +107,10 @@ class Service:
             await component.start()
 
     async def _until_stopped(self, serving: asyncio.Task[None]) -> None:
-        waits = {asyncio.create_task(self._stop.wait()), asyncio.create_task(self.context.health.failed.wait())}
+        waits = {
+            asyncio.create_task(self._stop.wait()),
+            asyncio.create_task(self.context.health.failed.wait()),
+        }
         await asyncio.wait({*waits, serving}, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
