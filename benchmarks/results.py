@@ -1,0 +1,47 @@
+"""A measured figure, printed as a row and kept as JSON."""
+
+import datetime
+import json
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER.parent)
+    return done.stdout.strip() or "unknown"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure. `ratio` is `value / baseline`, both from the same run on the same machine."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    baseline_is: str
+    aim: str
+    details: dict[str, float] = field(default_factory=dict)
+    commit: str = field(default_factory=_commit)
+    date: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"))
+
+    @property
+    def ratio(self) -> float:
+        return round(self.value / self.baseline, 3) if self.baseline else 0.0
+
+    def row(self) -> str:
+        return (
+            f"{self.name:<24} {self.value:>10,.0f} {self.unit:<14} "
+            f"{self.ratio:>6.2f} x {self.baseline_is} ({self.baseline:,.0f}); aim {self.aim}"
+        )
+
+
+def keep(results: list[Result], name: str) -> None:
+    """Write `results` to results/NAME.json."""
+    FOLDER.mkdir(exist_ok=True)
+    rows = [{**asdict(result), "ratio": result.ratio} for result in results]
+    (FOLDER / f"{name}.json").write_text(json.dumps(rows, indent=2) + "\n")

@@ -1,0 +1,139 @@
+"""A whole private system: Kafka, PostgreSQL and any number of service processes, for tests and benchmarks.
+
+`Stack` is the operator's system, one of each on fixed ports; this one takes free ports, any command in
+place of a service's own, and lets every part be killed and started by itself.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+from labelmill import bootstrap
+from labelmill.runtime.settings import KafkaSettings
+
+from labelmill_local.backends import Backends
+from labelmill_local.ports import free_port
+from labelmill_local.process import ChildProcess, Command
+
+MODULES = {
+    "autolabeler": "autolabeler",
+    "router": "router",
+    "review-api": "review_api",
+    "trainer": "trainer",
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service process and where its HTTP side listens."""
+
+    service: str
+    process: ChildProcess
+    url: str
+
+    async def ready(self) -> bool:
+        """Return whether the service says it is ready."""
+        try:
+            async with httpx.AsyncClient(timeout=2.0) as client:
+                return (await client.get(f"{self.url}/health/ready")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def metric(self, name: str) -> float:
+        """Return the sum of a metric over its labels (0 if it has no sample or the service is away)."""
+        try:
+            async with httpx.AsyncClient(timeout=5.0) as client:
+                text = (await client.get(f"{self.url}/metrics")).text
+        except httpx.HTTPError:
+            return 0.0
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if _is_sample_of(name, line))
+
+
+def _is_sample_of(name: str, line: str) -> bool:
+    return line.startswith((f"{name} ", f"{name}{{"))
+
+
+@dataclass
+class System:
+    """Use it as `async with System(folder) as system: await system.add("router")`."""
+
+    folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Settings for every service, on top of those that connect the parts."""
+    partitions: int = 8
+    admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    trainer_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    services: list[Running] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.backends = Backends(self.folder / "backends")
+        self._passwords = {schema: secrets.token_urlsafe(18) for schema in bootstrap.SCHEMAS.values()}
+
+    async def __aenter__(self) -> Self:
+        await self.backends.start()
+        kafka = KafkaSettings(
+            kafka_bootstrap_servers=self.backends.kafka.bootstrap_servers, kafka_partitions=self.partitions
+        )
+        await bootstrap.create_topics(kafka)
+        await bootstrap.create_roles(self.backends.postgres.admin_dsn, self._passwords)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*(running.process.stop() for running in self.services))
+        await self.backends.stop()
+
+    async def add(
+        self,
+        service: str,
+        *,
+        argv: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        restart_on_exit: bool = False,
+        wait: bool = True,
+    ) -> Running:
+        """Start one process of `service` (with `argv` in place of `python -m <service>`)."""
+        port = free_port()
+        number = sum(running.service == service for running in self.services)
+        name = f"{service}-{number}"
+        command = Command(
+            name=name,
+            argv=argv or [sys.executable, "-m", MODULES[service]],
+            log_file=self.folder / "logs" / f"{name}.log",
+            env={**self.service_env(service), "HTTP_PORT": str(port), **self.env, **(env or {})},
+        )
+        process = ChildProcess(command, restart_on_exit=restart_on_exit)
+        running = Running(service, process, f"http://127.0.0.1:{port}")
+        await process.start(running.ready if wait else None)
+        self.services.append(running)
+        return running
+
+    def service_env(self, service: str) -> dict[str, str]:
+        """Return the settings that connect a service: its own role and nothing it does not need."""
+        env = {"KAFKA_BOOTSTRAP_SERVERS": self.backends.kafka.bootstrap_servers}
+        if service in bootstrap.SCHEMAS:
+            env["DATABASE_URL"] = self.database_url(bootstrap.SCHEMAS[service])
+        if service == "review-api":
+            env |= {"ADMIN_NAME": "admin", "ADMIN_TOKEN": self.admin_token}
+        if service == "trainer":
+            env["TRAINER_TOKEN"] = self.trainer_token
+        return env
+
+    def database_url(self, schema: str) -> str:
+        """Return the DSN under the role of `schema`."""
+        postgres = self.backends.postgres
+        place = postgres.admin_dsn.rsplit("@", 1)[1]
+        return f"postgresql://{schema}:{self._passwords[schema]}@{place}"
+
+    def review_client(self, *, timeout_s: float = 30.0) -> httpx.AsyncClient:
+        """Return a client of the first review-api, signed in as its admin."""
+        url = next(running.url for running in self.services if running.service == "review-api")
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s)
