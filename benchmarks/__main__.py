@@ -15,7 +15,9 @@ def main() -> int:
     names = sys.argv[1:] or list(NAMES)
     unknown = set(names) - set(NAMES)
     if unknown:
-        print(f"unknown benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}", file=sys.stderr)
+        print(
+            f"unknown benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}", file=sys.stderr
+        )
         return 2
     rows = []
     for name in names:

@@ -20,7 +20,27 @@ guideline: Decide whether the writer of the text feels good or bad about what it
 voters: [{name: llm, type: llm, model: stub}]
 policy: {accept_threshold: 0.0, cold_start_threshold: 0.0, audit_rate: 0.0}
 """
-_WORDS = "the quick brown fox jumps over a lazy dog while it rains and nobody minds the weather at all".split()
+_WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "it",
+    "rains",
+    "and",
+    "nobody",
+    "minds",
+    "the",
+    "weather",
+    "at",
+    "all",
+]
 
 
 def text(number: int) -> str:

@@ -1,0 +1,132 @@
+"""Items a second from Kafka to the final label in PostgreSQL, beside the ceiling of bare loops.
+
+All of production is on: vote cache, lineage, idempotent sinks, metrics, traces. Only the voter is made
+of nothing (`zero_latency`), so that the system is measured and not a model.
+"""
+
+import asyncio
+import base64
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+from labelmill.runtime import kafka
+from labelmill.runtime.settings import KafkaSettings
+from labelmill_local.system import Running, System
+
+from benchmarks.ceiling import Hop, Table, run_hops
+from benchmarks.load import apply_project, preload, until
+from benchmarks.results import Result
+
+ITEMS = 200_000
+ZERO_LATENCY = [sys.executable, "-m", "benchmarks.zero_latency"]
+_TABLES = {
+    "items": [Table("ceiling.items", "review.items", "item_id")],
+    "ceiling.accepted": [
+        Table("ceiling.routes", "review.routes", "item_id"),
+        Table("ceiling.final_labels", "review.final_labels", "item_id"),
+    ],
+}
+_VOTES = {"items": [Table("ceiling.vote_cache", "autolabeler.vote_cache", "key")]}
+
+
+async def run(folder: Path) -> list[Result]:
+    """Measure the pipeline, then the ceiling on the same broker, database and items."""
+    async with System(folder) as system:
+        review = await system.add("review-api")
+        await apply_project(system)
+        await review.process.stop()
+        system.services.remove(review)
+        await preload(system, 0, ITEMS)
+        seconds = await _pipeline_seconds(system)
+        ceiling_seconds = await _ceiling_seconds(system, folder)
+    return [
+        Result(
+            name="pipeline",
+            value=ITEMS / seconds,
+            unit="items/s",
+            baseline=ITEMS / ceiling_seconds,
+            baseline_is="the ceiling of bare loops",
+            aim="0.5",
+            details={"items": ITEMS, "seconds": seconds, "ceiling_seconds": ceiling_seconds},
+        )
+    ]
+
+
+async def _pipeline_seconds(system: System) -> float:
+    ledger, _, labeler = await asyncio.gather(
+        system.add("review-api", argv=[sys.executable, "-m", "review_api", "ledger"]),
+        system.add("router"),
+        system.add("autolabeler", argv=ZERO_LATENCY),
+    )
+    started = await until("started", lambda: _any_records(ledger, labeler), 1, limit_s=60, every_s=0.02)
+    finished = await until(
+        "final labels", lambda: ledger.metric("labelmill_final_labels_total"), ITEMS, limit_s=300
+    )
+    await _check(system)
+    await asyncio.gather(*(running.process.stop() for running in system.services))
+    system.services.clear()
+    return finished - started
+
+
+async def _any_records(*services: Running) -> float:
+    counts = await asyncio.gather(*(service.metric("labelmill_records_total") for service in services))
+    return sum(counts)
+
+
+async def _check(system: System) -> None:
+    """The figure counts only if every item has its final label and its lineage."""
+    connection = await asyncpg.connect(system.backends.postgres.admin_dsn)
+    try:
+        for table in ("review.items", "review.routes", "review.final_labels", "autolabeler.vote_cache"):
+            count = await connection.fetchval(f"SELECT count(*) FROM {table}")
+            if count != ITEMS:
+                raise RuntimeError(f"{table} has {count} rows after {ITEMS} items")
+    finally:
+        await connection.close()
+
+
+async def _ceiling_seconds(system: System, folder: Path) -> float:
+    admin = system.backends.postgres.admin_dsn
+    servers = system.backends.kafka.bootstrap_servers
+    connection = await asyncpg.connect(admin)
+    try:
+        await connection.execute("CREATE SCHEMA ceiling")
+        for table in [table for tables in [*_TABLES.values(), *_VOTES.values()] for table in tables]:
+            await connection.execute(f"CREATE TABLE {table.name} (LIKE {table.sample_from} INCLUDING ALL)")
+    finally:
+        await connection.close()
+    await _create_topics(servers, system.partitions)
+    scored = await _sample(servers, "labels.scored")
+    accepted = await _sample(servers, "labels.accepted")
+    hops = [
+        Hop("label", servers, ITEMS, ["items"], "ceiling.scored", scored, admin, _VOTES),
+        Hop("route", servers, ITEMS, ["ceiling.scored"], "ceiling.accepted", accepted),
+        Hop("ledger", servers, 2 * ITEMS, ["items", "ceiling.accepted"], dsn=admin, tables=_TABLES),
+    ]
+    return await run_hops(hops, folder)
+
+
+async def _create_topics(servers: str, partitions: int) -> None:
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics(
+        [NewTopic(name, partitions, 1) for name in ("ceiling.scored", "ceiling.accepted")]
+    )
+    await admin.close()
+
+
+async def _sample(servers: str, topic: str) -> str:
+    reader = kafka.reader(KafkaSettings(kafka_bootstrap_servers=servers), topic)
+    await reader.start()
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for records in (await reader.getmany(timeout_ms=500, max_records=1)).values():
+                return base64.b64encode(records[0].value).decode()
+    finally:
+        await reader.stop()
+    raise RuntimeError(f"no record in {topic}")
