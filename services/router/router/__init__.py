@@ -1,0 +1,1 @@
+"""router: decides for every scored label whether it is accepted or goes to people."""

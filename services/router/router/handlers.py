@@ -1,0 +1,81 @@
+"""A batch of scored labels in, a batch of routed events out."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from aiokafka import ConsumerRecord
+from labelmill.errors import InvalidRecord
+from labelmill.events import EventDecoder, LabelScored, ProjectPublished
+from labelmill.runtime.consumer import parse
+from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.publisher import OutRecord, Publisher
+from labelmill.runtime.tracing import passed_on
+from labelmill.topics import LABELS_ACCEPTED
+
+from router.policy import Policy
+from router.routing import Routed, routed
+
+
+class Projects(Protocol):
+    """The projects in force, as the follower of their topic knows them."""
+
+    def get(self, key: str) -> ProjectPublished | None: ...
+
+    async def catch_up(self) -> None: ...
+
+
+class Router:
+    """Routes batches of `labels.scored`."""
+
+    def __init__(self, projects: Projects, publisher: Publisher, metrics: Metrics) -> None:
+        self._projects = projects
+        self._publisher = publisher
+        self._metrics = metrics
+        self._decoder = EventDecoder(LabelScored)
+        self._policies: dict[str, tuple[ProjectPublished, Policy]] = {}
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
+        """Publish the route of every record and return those that cannot be routed."""
+        parsed, letters = parse(records, self._decoder)
+        if any(self._projects.get(event.project) is None for _, event in parsed):
+            await self._projects.catch_up()
+        outgoing: dict[str, list[OutRecord]] = {}
+        outcomes: Counter[tuple[str, str, str]] = Counter()
+        now_ms = int(time.time() * 1000)
+        for record, event in parsed:
+            try:
+                result = self._route(record, event, now_ms)
+            except InvalidRecord as error:
+                letters.append(DeadLetter(record, error))
+                continue
+            out = OutRecord(record.partition, record.key, result.value, passed_on(record))
+            outgoing.setdefault(result.topic, []).append(out)
+            outcomes[event.project, result.topic, result.reason] += 1
+        await self._publish(outgoing)
+        self._count(outcomes)
+        return letters
+
+    def _route(self, record: ConsumerRecord, event: LabelScored, now_ms: int) -> Routed:
+        return routed(self._policy(event.project), event, record.value, now_ms)
+
+    def _policy(self, project: str) -> Policy:
+        published = self._projects.get(project)
+        if published is None:
+            raise InvalidRecord("unknown_project", f"no project {project!r} has been applied")
+        known = self._policies.get(project)
+        if known is None or known[0] is not published:
+            known = self._policies[project] = (published, Policy.of(published))
+        return known[1]
+
+    async def _publish(self, outgoing: dict[str, list[OutRecord]]) -> None:
+        for topic, records in outgoing.items():
+            await self._publisher.publish(topic, records)
+            self._metrics.published.labels(topic).inc(len(records))
+
+    def _count(self, outcomes: Counter[tuple[str, str, str]]) -> None:
+        for (project, topic, reason), count in outcomes.items():
+            outcome = "accepted" if topic == LABELS_ACCEPTED.name else "review"
+            self._metrics.routed.labels(project, outcome, reason).inc(count)
