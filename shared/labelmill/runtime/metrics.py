@@ -5,6 +5,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LONG = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 4 * 3600, 24 * 3600)
 
 
 class Metrics:
@@ -73,12 +74,16 @@ class Metrics:
         self.http_seconds = self._histogram(
             "labelmill_http_seconds", "Latency of a request", "route", "status"
         )
-        # Seconds from ingestion to the final label.
-        self.item_seconds = self._histogram("labelmill_item_seconds", "Ingestion to final label", "source")
+        # Seconds from ingestion to the final label; people may take hours.
+        self.item_seconds = self._histogram(
+            "labelmill_item_seconds", "Ingestion to final label", "source", buckets=_LONG
+        )
 
     def _trainer(self) -> None:
         self.trainings = self._counter("labelmill_trainings_total", "Trainings", "project", "outcome")
-        self.training_seconds = self._histogram("labelmill_training_seconds", "Time of a training", "project")
+        self.training_seconds = self._histogram(
+            "labelmill_training_seconds", "Time of a training", "project", buckets=_LONG
+        )
         self.heldout_accuracy = self._gauge(
             "labelmill_heldout_accuracy", "Accuracy on held-out decisions", "project"
         )
@@ -92,5 +97,7 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY)
+    def _histogram(
+        self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = _LATENCY
+    ) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
