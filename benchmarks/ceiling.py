@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Hop:
-    """One process of the ceiling. Per record of `tables`' topic one row is copied into each table."""
+    """One process of the ceiling: what it reads, what it sends on, what it copies."""
 
     name: str
     bootstrap_servers: str
@@ -44,7 +44,7 @@ class Hop:
     topics: list[str]
     out_topic: str = ""
     payload: str = ""
-    """Base64 of the value to send on."""
+    """The value to send on, in base64."""
     dsn: str = ""
     tables: dict[str, list[Table]] = field(default_factory=dict)
     """Per topic, the tables that get a row per record."""
@@ -139,7 +139,9 @@ async def _send(hop: Hop, records: list[ConsumerRecord], producer: AIOKafkaProdu
     batches: dict[int, Any] = {}
     sendings = []
     for record in records:
-        batch = batches.get(record.partition) or batches.setdefault(record.partition, producer.create_batch())
+        batch = batches.get(record.partition)
+        if batch is None:
+            batch = batches[record.partition] = producer.create_batch()
         fields = {
             "key": record.key,
             "value": payload,
@@ -160,16 +162,14 @@ def _from_json(text: str) -> Hop:
     return Hop(**fields, tables=tables)
 
 
+async def _start(hop: Hop, folder: Path) -> asyncio.subprocess.Process:
+    log = (folder / f"ceiling-{hop.name}.log").open("wb")
+    return await asyncio.create_subprocess_exec(*hop.argv(), stdout=asyncio.subprocess.PIPE, stderr=log)
+
+
 async def run_hops(hops: list[Hop], folder: Path) -> float:
     """Run the hops as processes at once and return the seconds from the first record to the last row."""
-    processes = [
-        await asyncio.create_subprocess_exec(
-            *hop.argv(),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=(folder / f"ceiling-{hop.name}.log").open("wb"),
-        )
-        for hop in hops
-    ]
+    processes = [await _start(hop, folder) for hop in hops]
     outputs = await asyncio.gather(*(process.communicate() for process in processes))
     failed = [hop.name for hop, process in zip(hops, processes, strict=True) if process.returncode]
     if failed:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from labelmill.events import ItemIngested, encode
 from labelmill.runtime.publisher import OutRecord, Publisher
+from labelmill.runtime.settings import KafkaSettings
 from labelmill.runtime.tracing import new_traceparent
 from labelmill.topics import ITEMS, item_key
 from labelmill_local.system import System
@@ -20,27 +21,8 @@ guideline: Decide whether the writer of the text feels good or bad about what it
 voters: [{name: llm, type: llm, model: stub}]
 policy: {accept_threshold: 0.0, cold_start_threshold: 0.0, audit_rate: 0.0}
 """
-_WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "it",
-    "rains",
-    "and",
-    "nobody",
-    "minds",
-    "the",
-    "weather",
-    "at",
-    "all",
-]
+_TEXT = "the quick brown fox jumps over a lazy dog while it rains and nobody minds the weather at all"
+_WORDS = _TEXT.split()
 
 
 def text(number: int) -> str:
@@ -71,9 +53,7 @@ def _chunks(first: int, count: int, size: int = 5000) -> Iterator[list[OutRecord
         yield chunk
 
 
-def _kafka(system: System):  # type: ignore[no-untyped-def]
-    from labelmill.runtime.settings import KafkaSettings
-
+def _kafka(system: System) -> KafkaSettings:
     return KafkaSettings(kafka_bootstrap_servers=system.backends.kafka.bootstrap_servers)
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from labelmill.runtime import kafka
 from labelmill.runtime.settings import KafkaSettings
 from labelmill_local.system import Running, System
@@ -109,8 +110,6 @@ async def _ceiling_seconds(system: System, folder: Path) -> float:
 
 
 async def _create_topics(servers: str, partitions: int) -> None:
-    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     await admin.create_topics(
