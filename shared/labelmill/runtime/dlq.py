@@ -33,27 +33,34 @@ class DeadLetter(NamedTuple):
 class DlqLimit:
     """Stops a consumer whose records fail so often that the fault must lie elsewhere (an idea of arroyo's).
 
-    Pure: counts verdicts over the last `window` records; raises once the share of failures passes
-    `max_share` and the window is full.
+    Pure: counts the batches that make up at least the last `window` records; raises once there are so
+    many and the share of failures among them passes `max_share`.
     """
 
     def __init__(self, max_share: float, window: int) -> None:
         self._max_share = max_share
-        self._recent: deque[bool] = deque(maxlen=window)
+        self._window = window
+        self._batches: deque[tuple[int, int]] = deque()
+        self._records = 0
         self._failed = 0
 
     def observe(self, good: int, failed: int) -> None:
         """Count a batch of verdicts. Raises TooManyDeadLetters."""
-        for verdict in [False] * good + [True] * failed:
-            if len(self._recent) == self._recent.maxlen:
-                self._failed -= self._recent[0]
-            self._recent.append(verdict)
-            self._failed += verdict
-        if len(self._recent) == self._recent.maxlen and self._failed > self._max_share * len(self._recent):
+        if good + failed == 0:
+            return
+        self._add(good + failed, failed, 1)
+        self._batches.append((good + failed, failed))
+        while self._records - self._batches[0][0] >= self._window:
+            self._add(*self._batches.popleft(), -1)
+        if self._records >= self._window and self._failed > self._max_share * self._records:
             raise TooManyDeadLetters(
-                f"{self._failed} of the last {len(self._recent)} records were dead letters (limit "
-                f"{self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
+                f"{self._failed} of the last {self._records} records were dead letters "
+                f"(limit {self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
             )
+
+    def _add(self, records: int, failed: int, sign: int) -> None:
+        self._records += sign * records
+        self._failed += sign * failed
 
 
 class DeadLetters:
