@@ -12,6 +12,9 @@ from labelmill.topics import DAY_MS, TOPICS, Topic
 SCHEMAS = {"autolabeler": "autolabeler", "review-api": "review", "trainer": "trainer"}
 """Service to schema; the role has the schema's name. The router keeps no tables."""
 
+DLQ_CONFIG = {"retention.ms": str(30 * DAY_MS)}
+"""Configuration of every DLQ: people need time to look."""
+
 
 async def create_topics(settings: KafkaSettings) -> list[str]:
     """Create the topics (and DLQs) that are missing and return their names."""
@@ -31,14 +34,17 @@ def _new_topics(settings: KafkaSettings) -> list[NewTopic]:
     found = []
     for topic in TOPICS:
         found.append(
-            _new_topic(settings, topic.name, topic.partitions or settings.kafka_partitions, _config(topic))
+            _new_topic(
+                settings, topic.name, topic.partitions or settings.kafka_partitions, topic_config(topic)
+            )
         )
         if topic.dlq:
-            found.append(_new_topic(settings, topic.dlq, 1, {"retention.ms": str(30 * DAY_MS)}))
+            found.append(_new_topic(settings, topic.dlq, 1, DLQ_CONFIG))
     return found
 
 
-def _config(topic: Topic) -> dict[str, str]:
+def topic_config(topic: Topic) -> dict[str, str]:
+    """Return the topic's configuration in Kafka, as far as it differs from topic to topic."""
     if topic.compacted:
         return {"cleanup.policy": "compact"}
     return {"retention.ms": str(topic.retention_ms)}

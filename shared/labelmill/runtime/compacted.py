@@ -34,8 +34,8 @@ class Follower(Generic[E]):
         on_change: Callable[[E], None] | None = None,
     ) -> None:
         """`on_change` hears of every event, also of those read at the start; it must not block."""
+        self.topic = topic
         self._settings = settings
-        self._topic = topic
         self._decoder = EventDecoder(event)
         self._on_change = on_change
         self._latest: dict[str, E] = {}
@@ -47,7 +47,7 @@ class Follower(Generic[E]):
     async def start(self) -> None:
         async for attempt in outages():
             with attempt:
-                consumer = kafka.reader(self._settings, self._topic.name)
+                consumer = kafka.reader(self._settings, self.topic.name)
                 try:
                     await consumer.start()
                 except BaseException:
@@ -83,8 +83,8 @@ class Follower(Generic[E]):
 
     def _partitions(self) -> list[TopicPartition]:
         assert self._consumer is not None
-        numbers = self._consumer.partitions_for_topic(self._topic.name) or {0}
-        return [TopicPartition(self._topic.name, number) for number in numbers]
+        numbers = self._consumer.partitions_for_topic(self.topic.name) or {0}
+        return [TopicPartition(self.topic.name, number) for number in numbers]
 
     def _position(self, tp: TopicPartition) -> int:
         return self._next.get(tp, 0)
