@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from aiokafka import ConsumerRecord
@@ -11,9 +11,9 @@ from labelmill.events import EventDecoder, LabelScored, ProjectPublished
 from labelmill.runtime.consumer import parse
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.metrics import Metrics
-from labelmill.runtime.publisher import OutRecord, Publisher
+from labelmill.runtime.publisher import OutRecord
 from labelmill.runtime.tracing import passed_on
-from labelmill.topics import LABELS_ACCEPTED
+from labelmill.topics import LABELS_ACCEPTED, item_key
 
 from router.policy import Policy
 from router.routing import Routed, routed
@@ -27,10 +27,16 @@ class Projects(Protocol):
     async def catch_up(self) -> None: ...
 
 
+class Publishes(Protocol):
+    """Where routed events go."""
+
+    async def publish(self, topic: str, records: Iterable[OutRecord]) -> None: ...
+
+
 class Router:
     """Routes batches of `labels.scored`."""
 
-    def __init__(self, projects: Projects, publisher: Publisher, metrics: Metrics) -> None:
+    def __init__(self, projects: Projects, publisher: Publishes, metrics: Metrics) -> None:
         self._projects = projects
         self._publisher = publisher
         self._metrics = metrics
@@ -51,7 +57,8 @@ class Router:
             except InvalidRecord as error:
                 letters.append(DeadLetter(record, error))
                 continue
-            out = OutRecord(record.partition, record.key, result.value, passed_on(record))
+            key = record.key or item_key(event.project, event.item_id)
+            out = OutRecord(record.partition, key, result.value, passed_on(record))
             outgoing.setdefault(result.topic, []).append(out)
             outcomes[event.project, result.topic, result.reason] += 1
         await self._publish(outgoing)

@@ -54,8 +54,8 @@ class DlqLimit:
             self._add(*self._batches.popleft(), -1)
         if self._records >= self._window and self._failed > self._max_share * self._records:
             raise TooManyDeadLetters(
-                f"{self._failed} of the last {self._records} records were dead letters "
-                f"(limit {self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
+                f"{self._failed} of the last {self._records} records were dead letters (limit "
+                f"{self._max_share:.0%}): look at them with `labelmill dlq list`, mend the cause, start again"
             )
 
     def _add(self, records: int, failed: int, sign: int) -> None:
