@@ -1,0 +1,115 @@
+// What opens beside or above the task: the guideline, the help, and the question why a task is skipped.
+import { html, useEffect, useLayoutEffect, useRef } from "./ui.js";
+import DOMPurify from "./vendor/purify.js";
+import { marked } from "./vendor/marked.js";
+import { Icon } from "./icons.js";
+import { labelKey } from "./keys.js";
+
+const ALLOWED = {
+  ALLOWED_TAGS: ["h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "strong", "em", "del", "code", "pre", "blockquote", "hr", "br", "a",
+    "table", "thead", "tbody", "tr", "th", "td"],
+  ALLOWED_ATTR: ["href", "title"],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+export function Guideline({ project, onClose }) {
+  const place = useRef(null);
+  useLayoutEffect(() => {
+    place.current.replaceChildren(markdown(project.spec.guideline));
+  }, [project.guideline_version, project.spec.guideline]);
+  return html`<aside class="guideline card" id="guideline" aria-labelledby="guideline-heading">
+    <header>
+      <div>
+        <h2 id="guideline-heading">Guideline</h2>
+        <p class="fine">Version ${project.guideline_version}</p>
+      </div>
+      <button class="quiet square" onClick=${onClose} aria-label="Close the guideline"><${Icon} name="close" /></button>
+    </header>
+    <div class="prose" ref=${place} tabindex="0" role="region" aria-label="Text of the guideline"></div>
+  </aside>`;
+}
+
+function markdown(text) {
+  const fragment = DOMPurify.sanitize(marked.parse(text, { async: false, gfm: true }), ALLOWED);
+  for (const link of fragment.querySelectorAll("a")) {
+    link.target = "_blank";
+    link.rel = "noopener noreferrer nofollow";
+  }
+  return fragment;
+}
+
+// A native dialog keeps the focus inside, closes on Escape and gives the focus back.
+function Dialog({ heading, className = "", onClose, onKeyDown, children }) {
+  const dialog = useRef(null);
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
+  const backdrop = (event) => event.target === dialog.current && dialog.current.close();
+  return html`<dialog class=${className} ref=${dialog} aria-labelledby="dialog-heading" onClose=${onClose} onClick=${backdrop}
+    onKeyDown=${onKeyDown}>
+    <div class="dialog-body">
+      <header>
+        <h2 id="dialog-heading">${heading}</h2>
+        <button class="quiet square" onClick=${() => dialog.current.close()} aria-label="Close"><${Icon} name="close" /></button>
+      </header>
+      ${children}
+    </div>
+  </dialog>`;
+}
+
+export function Help({ labels, singleKeys, onSingleKeys, onClose }) {
+  const rows = [
+    ...labels.map((label, index) => [labelKey(index).toUpperCase(), label.name]),
+    ["S", "Skip, with a reason if you like"],
+    ["U", "Undo the last answer (also Ctrl+Z)"],
+    ["G", "Show or hide the guideline"],
+    ["?", "This help"],
+    ["Esc", "Close what is open"],
+  ];
+  const closeOnAgain = (event) => {
+    if (event.key === "?") event.currentTarget.close();
+  };
+  return html`<${Dialog} heading="Keys and help" className="help" onClose=${onClose} onKeyDown=${closeOnAgain}>
+    <dl class="keys">
+      ${rows.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
+    </dl>
+    <label class="switch">
+      <input type="checkbox" checked=${singleKeys} onChange=${(event) => onSingleKeys(event.target.checked)} />
+      Single keys act at once (turn off for speech input)
+    </label>
+    <div class="prose small">
+      <p>The text is shown as it came. A <strong>suggestion</strong> is the machine's guess and how sure it is: follow it
+        only if you agree. In a <strong>blind check</strong> there is none, because your answer measures the machine.</p>
+      <p>If the connection is lost, go on: your answers are kept in this browser and sent when it is back.</p>
+    </div>
+  </${Dialog}>`;
+}
+
+const REASONS = ["Unclear what it means", "The guideline does not cover it", "Not in a language I read", "I would rather not judge this"];
+
+export function SkipDialog({ onSkip, onClose }) {
+  const form = useRef(null);
+  const pick = (event) => {
+    const reason = REASONS[Number(event.key) - 1];
+    if (reason === undefined || event.target.matches("input")) return;
+    event.preventDefault();
+    onSkip(reason);
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    onSkip(new FormData(form.current).get("reason").trim());
+  };
+  return html`<${Dialog} heading="Skip this task" className="skip" onClose=${onClose} onKeyDown=${pick}>
+    <form ref=${form} onSubmit=${submit}>
+      <button class="primary wide" autofocus>Skip <kbd>Enter</kbd></button>
+      <p class="fine">Or say why; it helps to improve the guideline.</p>
+      <div class="reasons">
+        ${REASONS.map((reason, index) => html`<button key=${reason} type="button" onClick=${() => onSkip(reason)}>
+          <kbd aria-hidden="true">${index + 1}</kbd>${reason}
+        </button>`)}
+      </div>
+      <label>Another reason<input name="reason" maxlength="200" autocomplete="off" /></label>
+    </form>
+  </${Dialog}>`;
+}

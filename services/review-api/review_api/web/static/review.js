@@ -1,0 +1,208 @@
+// The reviewers' page.
+import { html, render, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
+import { Desk } from "./desk.js";
+import { count, decimal, plural } from "./format.js";
+import { Icon } from "./icons.js";
+import { labelIndex, useKeys, useSingleKeys } from "./keys.js";
+import { Guideline, Help, SkipDialog } from "./panels.js";
+import { useProjects, useSession } from "./session.js";
+import { Blank, NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
+import { read, write } from "./storage.js";
+import { Labels, LostTask, TaskCard } from "./task.js";
+
+const SETTLE_MS = 200; // a second press of the same key must not label a text nobody has seen
+const PRESSED_MS = 160;
+
+function Page() {
+  const session = useSession();
+  const { account } = session;
+  const { projects, project, choose } = useProjects(account, session.expired);
+  if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} waiting=${waitingAnswers()} />`;
+  if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
+  return html`
+    <${TopBar} page="review" account=${account} onLeave=${session.leave}>
+      <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
+    </${TopBar}>
+    ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
+    ${project && html`<${Workbench} key=${project.project} account=${account} project=${project} onExpired=${session.expired} />`}
+  `;
+}
+
+// Answers that wait in this browser, whoever gave them.
+function waitingAnswers() {
+  try {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith("labelmill.outbox."));
+    return keys.reduce((sum, key) => sum + read(localStorage, key, []).length, 0);
+  } catch {
+    return 0;
+  }
+}
+
+// The desk of one person in one project; draws again whenever it changes.
+function useDesk(account, project, onExpired) {
+  const [, redraw] = useState(0);
+  const desk = useRef(null);
+  desk.current ??= new Desk({ account, project, onChange: () => redraw((n) => n + 1), onSignedOut: onExpired });
+  useEffect(() => {
+    desk.current.open();
+    return () => desk.current.close();
+  }, []);
+  return desk.current;
+}
+
+function Workbench({ account, project, onExpired }) {
+  const desk = useDesk(account, project, onExpired);
+  const [guidelineOpen, toggleGuideline] = useGuideline();
+  const [dialog, setDialog] = useState(null);
+  const [singleKeys, setSingleKeys] = useSingleKeys();
+  const [pressed, setPressed] = useState(null);
+  const shownAt = useShownAt(desk.current);
+  const { labels } = project.spec;
+
+  const choose = (label) => {
+    if (Date.now() - shownAt.current < SETTLE_MS) return;
+    setPressed(label);
+    setTimeout(() => setPressed(null), PRESSED_MS);
+    desk.decide(label);
+  };
+  const skip = (reason) => {
+    setDialog(null);
+    desk.skip(reason);
+  };
+  const askSkip = () => desk.current && !desk.current.lost && setDialog("skip");
+  const actions = { s: askSkip, u: () => desk.undo(), "ctrl+z": () => desk.undo(), g: toggleGuideline, "?": () => setDialog("help") };
+  useKeys((key) => {
+    const label = labels[labelIndex(key)];
+    if (actions[key]) actions[key]();
+    else if (label && desk.current) choose(label.name);
+    else return false;
+    return true;
+  }, singleKeys);
+
+  const close = useCallback(() => setDialog(null), []);
+  return html`
+    <${Banner} desk=${desk} />
+    <div class=${guidelineOpen ? "bench with-guideline" : "bench"}>
+      <main class="work">
+        <${Progress} desk=${desk} />
+        <${Notices} desk=${desk} />
+        <${Stage} desk=${desk} project=${project} singleKeys=${singleKeys} pressed=${pressed} onChoose=${choose} />
+        <${Actions} desk=${desk} singleKeys=${singleKeys} guidelineOpen=${guidelineOpen} onSkip=${askSkip} onGuideline=${toggleGuideline}
+          onHelp=${() => setDialog("help")} />
+      </main>
+      ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
+    </div>
+    <${Announcer} desk=${desk} />
+    ${dialog === "help" && html`<${Help} labels=${labels} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${close} />`}
+    ${dialog === "skip" && html`<${SkipDialog} onSkip=${skip} onClose=${close} />`}
+  `;
+}
+
+function useGuideline() {
+  const [open, setOpen] = useState(read(localStorage, "labelmill.guideline", matchMedia("(min-width: 75rem)").matches));
+  const toggle = useCallback(() => {
+    setOpen((was) => {
+      write(localStorage, "labelmill.guideline", !was);
+      return !was;
+    });
+  }, []);
+  return [open, toggle];
+}
+
+// When the present task came on the screen.
+function useShownAt(task) {
+  const shownAt = useRef(0);
+  useLayoutEffect(() => {
+    shownAt.current = Date.now();
+  }, [task?.task_id, task?.lease]);
+  return shownAt;
+}
+
+function Stage({ desk, project, singleKeys, pressed, onChoose }) {
+  const task = desk.current;
+  if (desk.phase === "forbidden") return html`<${Blank} title="This account does not review">
+    <p>Ask a manager for the reviewer role. The <a href="/dashboard${location.search}">dashboard</a> is open to you.</p>
+  </${Blank}>`;
+  if (task === null) return html`<${NothingHere} desk=${desk} project=${project} />`;
+  const kept = desk.kept[task.item_id];
+  return html`
+    <${TaskCard} task=${task} />
+    ${task.lost && html`<${LostTask} onNext=${() => desk.next()} />`}
+    <${Labels} labels=${project.spec.labels} task=${task} kept=${kept} singleKeys=${singleKeys} pressed=${pressed} onChoose=${onChoose} />
+  `;
+}
+
+function NothingHere({ desk, project }) {
+  if (desk.link.down) return html`<${Blank} title="That was all that had been loaded">
+    <p>Your answers are safe. The next task comes with the connection.</p>
+  </${Blank}>`;
+  if (desk.phase !== "empty") return html`<div class="card task waiting" aria-busy="true"><span class="visually-hidden">Loading</span></div>`;
+  const done = desk.decidedToday;
+  return html`<${Blank} title="All caught up">
+    <p>Nothing in <strong>${project.spec.title}</strong> waits for you just now. New tasks show here by themselves.</p>
+    ${done > 0 && html`<p class="fine">You decided ${plural(done, "task")} today. Thank you.</p>`}
+  </${Blank}>`;
+}
+
+function Progress({ desk }) {
+  const { status } = desk;
+  const left = status === null ? null : (status.open_tasks ?? 0) + (status.leased_tasks ?? 0);
+  return html`<dl class="progress">
+    <div><dt>Decided today</dt><dd data-figure="decided">${count(desk.decidedToday)}</dd></div>
+    <div><dt>Left in the queue</dt><dd data-figure="left">${count(left)}</dd></div>
+    <div><dt>Pace</dt><dd data-figure="pace">${desk.pace === null ? "–" : html`${decimal(desk.pace, 0)}<small> a minute</small>`}</dd></div>
+  </dl>`;
+}
+
+function Banner({ desk }) {
+  const [, tick] = useState(0);
+  const { link } = desk;
+  useEffect(() => {
+    if (!link.down) return undefined;
+    const timer = setInterval(() => tick((n) => n + 1), 1000);
+    return () => clearInterval(timer);
+  }, [link.down]);
+  const seconds = Math.max(0, Math.ceil((link.nextTryAt - Date.now()) / 1000));
+  return html`<div class="banner-place" role="status">
+    ${link.down && html`<div class="banner">
+      <p><strong>${link.cause?.status > 0 ? "The server has trouble." : "No connection."}</strong> ${keptSentence(desk.unsent)}</p>
+      <span class="fine" aria-hidden="true">${seconds > 0 ? `Next try in ${seconds} s` : "Trying…"}</span>
+      <button onClick=${() => link.tryNow()}>Try now</button>
+    </div>`}
+  </div>`;
+}
+
+function keptSentence(unsent) {
+  if (unsent === 0) return "Nothing is lost; you can go on.";
+  return `${plural(unsent, "answer")} ${unsent === 1 ? "is" : "are"} kept in this browser and sent when it is back.`;
+}
+
+function Notices({ desk }) {
+  return html`<div class="notices" role="alert">
+    ${desk.notices.map((notice) => html`<div key=${notice.id} class=${`notice ${notice.kind === "kept" ? "people" : "bad"}`}>
+      <p>${notice.text}${notice.entry && html` <span class="fine">“${notice.entry.excerpt}”</span>`}</p>
+      <button class="quiet square" onClick=${() => desk.dismiss(notice.id)} aria-label="Dismiss"><${Icon} name="close" /></button>
+    </div>`)}
+  </div>`;
+}
+
+function Actions({ desk, singleKeys, guidelineOpen, onSkip, onGuideline, onHelp }) {
+  const key = (name) => singleKeys && html`<kbd aria-hidden="true">${name}</kbd>`;
+  const last = desk.history.at(-1);
+  return html`<div class="actions">
+    <button onClick=${onSkip} disabled=${!desk.current || desk.current.lost}><${Icon} name="skip" />Skip ${key("S")}</button>
+    <button onClick=${() => desk.undo()} disabled=${!last || last.kind === "skip"}><${Icon} name="undo" />Undo ${key("U")}</button>
+    <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${!last.sent && html`<span class="fine"> · sending</span>`}`}</p>
+    <button onClick=${onGuideline} aria-expanded=${guidelineOpen} aria-controls="guideline"><${Icon} name="book" />Guideline ${key("G")}</button>
+    <button onClick=${onHelp}><${Icon} name="help" />Help ${key("?")}</button>
+  </div>`;
+}
+
+// Says to a screen reader what just happened and what the next text is.
+function Announcer({ desk }) {
+  const task = desk.current;
+  const next = task ? `${task.blind ? "Blind check. " : ""}${task.content}` : "";
+  return html`<div class="visually-hidden" aria-live="polite" aria-atomic="true" data-announcer>${desk.said} ${next}</div>`;
+}
+
+render(html`<${Page} />`, document.getElementById("app"));

@@ -1,0 +1,85 @@
+// Who is signed in, and the projects they may choose from.
+import { useCallback, useEffect, useState } from "./ui.js";
+import { call, me, segment, signOut } from "./http.js";
+import { forget, read, write } from "./storage.js";
+
+const LAST_PROJECT = "labelmill.project";
+
+// `account` is undefined until known and null when nobody is signed in.
+export function useSession() {
+  const [account, setAccount] = useState(undefined);
+  const [unreachable, setUnreachable] = useState(false);
+  const load = useCallback(async () => {
+    try {
+      setAccount(await me());
+      setUnreachable(false);
+    } catch (error) {
+      if (error.mayPass) setUnreachable(true);
+      else setAccount(null);
+    }
+  }, []);
+  useEffect(() => {
+    load();
+  }, []);
+  useEffect(() => {
+    if (!unreachable) return undefined;
+    const timer = setInterval(load, 3000);
+    return () => clearInterval(timer);
+  }, [unreachable]);
+  const leave = useCallback(async () => {
+    forget(sessionStorage, "labelmill.held.");
+    await signOut().catch(() => null);
+    setAccount(null);
+  }, []);
+  const expired = useCallback(() => setAccount(null), []);
+  return { account, setAccount, unreachable, retry: load, leave, expired };
+}
+
+// `projects` is undefined until known; `project` is the chosen one with its whole spec, or null.
+export function useProjects(account, onExpired) {
+  const [projects, setProjects] = useState(undefined);
+  const [name, setName] = useState(null);
+  const [project, setProject] = useState(null);
+  const load = useCallback(async () => {
+    try {
+      const found = (await call("GET", "/v1/projects")).projects;
+      setProjects(found);
+      setName((chosen) => chosen ?? firstChoice(found));
+    } catch (error) {
+      if (error.status === 401) onExpired();
+    }
+  }, []);
+  useRepeated(load, 15_000, Boolean(account) && !projects?.length);
+  const loadOne = useCallback(async () => {
+    try {
+      setProject(await call("GET", `/v1/projects/${segment(name)}`));
+    } catch (error) {
+      if (error.status === 401) onExpired();
+    }
+  }, [name]);
+  useRepeated(loadOne, 60_000, Boolean(account) && name !== null);
+  const choose = useCallback((next) => {
+    write(localStorage, LAST_PROJECT, next);
+    const url = new URL(location.href);
+    url.searchParams.set("project", next);
+    history.replaceState(null, "", url);
+    setName(next);
+  }, []);
+  const present = project?.project === name ? project : null;
+  return { projects, project: present, choose };
+}
+
+export function useRepeated(work, everyMs, active) {
+  useEffect(() => {
+    if (!active) return undefined;
+    work();
+    const timer = setInterval(work, everyMs);
+    return () => clearInterval(timer);
+  }, [work, everyMs, active]);
+}
+
+function firstChoice(projects) {
+  const names = projects.map((project) => project.project);
+  const wanted = [new URL(location.href).searchParams.get("project"), read(localStorage, LAST_PROJECT, null)];
+  return wanted.find((name) => names.includes(name)) ?? names[0] ?? null;
+}

@@ -1,0 +1,118 @@
+// What both pages share: the bar at the top, the sign-in, and the states in which there is nothing to show.
+import { html, useRef, useState } from "./ui.js";
+import { signIn } from "./http.js";
+import { Icon } from "./icons.js";
+import { useTheme } from "./theme.js";
+
+export function Brand() {
+  return html`<span class="brand"><${Logo} />labelmill</span>`;
+}
+
+function Logo() {
+  return html`<svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
+    <rect class="logo-ground" width="32" height="32" rx="8" />
+    <path class="logo-sail" d="M15 14.6V5.5A7.5 7.5 0 0 0 8.6 12zM17 17.4v9.1a7.5 7.5 0 0 0 6.4-6.5z" />
+    <path class="logo-sail logo-sail-far" d="M17.4 15h9.1A7.5 7.5 0 0 0 20 8.6zM14.6 17H5.5a7.5 7.5 0 0 0 6.5 6.4z" />
+    <circle class="logo-hub" cx="16" cy="16" r="1.7" />
+  </svg>`;
+}
+
+export function TopBar({ page, account, onLeave, children }) {
+  return html`<header class="bar">
+    <${Brand} />
+    <nav aria-label="Pages">
+      <a href="/${location.search}" aria-current=${page === "review" ? "page" : undefined}>Review</a>
+      <a href="/dashboard${location.search}" aria-current=${page === "dashboard" ? "page" : undefined}>Dashboard</a>
+    </nav>
+    <div class="bar-tools">
+      ${children}
+      <${ThemeButton} />
+      ${account && html`<span class="who" title=${account.roles?.join(", ")}>${account.name}</span>
+        <button class="quiet" onClick=${onLeave}>Sign out</button>`}
+    </div>
+  </header>`;
+}
+
+function ThemeButton() {
+  const [theme, advance] = useTheme();
+  const label = `Theme: ${theme}`;
+  return html`<button class="quiet square" onClick=${advance} aria-label=${label} title=${label}>
+    <${Icon} name=${theme} />
+  </button>`;
+}
+
+export function ProjectChooser({ projects, project, onChoose }) {
+  if (!projects?.length) return null;
+  return html`<label class="chooser">
+    <span class="visually-hidden">Project</span>
+    <select value=${project?.project ?? ""} onChange=${(event) => onChoose(event.target.value)}>
+      ${projects.map((one) => html`<option key=${one.project} value=${one.project}>${one.title ?? one.project}</option>`)}
+    </select>
+  </label>`;
+}
+
+export function SignIn({ onSignedIn, waiting }) {
+  const [problem, setProblem] = useState("");
+  const [busy, setBusy] = useState(false);
+  const form = useRef(null);
+  const submit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    const given = new FormData(form.current);
+    try {
+      onSignedIn(await signIn(given.get("name"), given.get("password")));
+    } catch (error) {
+      setProblem(explain(error));
+      setBusy(false);
+    }
+  };
+  return html`<main class="gate">
+    <form class="card gate-card" ref=${form} onSubmit=${submit}>
+      <${Brand} />
+      <h1>Sign in</h1>
+      ${waiting > 0 && html`<p class="gate-note">Your session has ended. ${answersWaiting(waiting)}</p>`}
+      <label>Name<input name="name" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus /></label>
+      <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
+      <p class="problem" role="alert">${problem}</p>
+      <button class="primary" disabled=${busy}>${busy ? "Signing in…" : "Sign in"}</button>
+    </form>
+  </main>`;
+}
+
+function explain(error) {
+  if (error.status === 401 || error.status === 403) return "This name and password do not match.";
+  if (error.status === 429) return "Too many tries. Wait a minute, then try again.";
+  if (error.mayPass) return "The server does not answer. Try again in a moment.";
+  return error.message;
+}
+
+function answersWaiting(number) {
+  return number === 1
+    ? "One answer is kept in this browser and is sent once you are signed in."
+    : `${number} answers are kept in this browser and are sent once you are signed in.`;
+}
+
+export function Blank({ title, children, picture = "mill" }) {
+  return html`<section class="blank">
+    <svg class="blank-picture blank-${picture}" viewBox="0 0 120 72" aria-hidden="true">
+      <path class="blank-ground" d="M6 62h108" />
+      <path class="blank-stack" d="M26 62V50h20v12M52 62V40h20v22M78 62V54h20v8" />
+      <path class="blank-sail" d="M62 22V6a12 12 0 0 0-11 11zM62 22h16a12 12 0 0 0-11-11zM62 22v16a12 12 0 0 0 11-11zM62 22H46a12 12 0 0 0 11 11z" />
+    </svg>
+    <h1>${title}</h1>
+    ${children}
+  </section>`;
+}
+
+export function Unreachable({ onRetry }) {
+  return html`<main><${Blank} title="The server does not answer">
+    <p>This page tries again by itself every few seconds.</p>
+    <button class="primary" onClick=${onRetry}>Try now</button>
+  </${Blank}></main>`;
+}
+
+export function NoProject() {
+  return html`<${Blank} title="No project yet">
+    <p>A manager adds one with <code>labelmill project apply my.yaml</code>. It shows here by itself.</p>
+  </${Blank}>`;
+}

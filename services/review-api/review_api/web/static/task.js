@@ -1,0 +1,83 @@
+// One task: its text, the machine's suggestion where there is one, and the labels to choose from.
+import { html, useLayoutEffect, useRef } from "./ui.js";
+import { percent } from "./format.js";
+import { Icon } from "./icons.js";
+import { labelKey } from "./keys.js";
+
+const LONG_TEXT = 420;
+
+export function TaskCard({ task }) {
+  const scroller = useRef(null);
+  useLayoutEffect(() => {
+    scroller.current.scrollTop = 0;
+  }, [task.task_id]);
+  const long = task.content.length > LONG_TEXT;
+  return html`<article class="card task" aria-labelledby="task-heading">
+    <header class="task-top">
+      <h1 id="task-heading" class="visually-hidden">Task</h1>
+      <${Metadata} task=${task} />
+      ${task.blind && html`<${BlindHint} />`}
+    </header>
+    <div class=${long ? "task-text long" : "task-text"} dir="auto" ref=${scroller} tabindex=${long ? 0 : undefined}
+      role=${long ? "region" : undefined} aria-label=${long ? "Text of the task" : undefined}>${task.content}</div>
+    ${task.suggestion && html`<${Suggestion} suggestion=${task.suggestion} />`}
+  </article>`;
+}
+
+function Metadata({ task }) {
+  const entries = Object.entries(task.metadata ?? {});
+  return html`<ul class="facts" aria-label="About this item">
+    <li title="Item">${task.item_id}</li>
+    ${entries.map(([name, value]) => html`<li key=${name}><span class="fact-name">${name}</span> ${value}</li>`)}
+  </ul>`;
+}
+
+function BlindHint() {
+  return html`<p class="blind" title="No suggestion is shown: your own judgement measures the machine.">
+    <${Icon} name="blind" /><span>Blind check<span class="blind-why"> · your own judgement, no suggestion</span></span>
+  </p>`;
+}
+
+function Suggestion({ suggestion }) {
+  return html`<p class="suggestion">
+    <${Icon} name="spark" />
+    <span>Suggested: <strong>${suggestion.label}</strong></span>
+    <span class="sure">
+      <span class="sure-bar" aria-hidden="true"><i style=${{ width: `${Math.round(suggestion.confidence * 100)}%` }}></i></span>
+      ${percent(suggestion.confidence, 0)} sure
+    </span>
+  </p>`;
+}
+
+export function Labels({ labels, task, kept, singleKeys, pressed, onChoose }) {
+  const few = labels.length <= 4 && labels.every((label) => label.name.length <= 24);
+  return html`<div class=${few ? "labels few" : "labels"} role="group" aria-label="Labels" data-count=${labels.length}>
+    ${labels.map((label, index) => {
+      const marks = marksOf(label.name, task, kept);
+      const classes = ["label", marks.suggested && "suggested", pressed === label.name && "pressed"];
+      return html`<button key=${label.name} class=${classes.filter(Boolean).join(" ")} disabled=${task.lost}
+        aria-keyshortcuts=${singleKeys ? labelKey(index) : undefined} onClick=${() => onChoose(label.name)}>
+        ${singleKeys && html`<kbd aria-hidden="true">${labelKey(index).toUpperCase()}</kbd>`}
+        <span class="label-words">
+          <span class="label-name">${label.name}</span>
+          ${label.description && html`<span class="label-about">${label.description}</span>`}
+        </span>
+        ${marks.text && html`<span class="label-mark">${marks.text}</span>`}
+      </button>`;
+    })}
+  </div>`;
+}
+
+function marksOf(name, task, kept) {
+  const suggested = task.suggestion?.label === name;
+  if (task.undone === name) return { suggested, text: "taken back" };
+  if (kept === name) return { suggested, text: "your kept answer" };
+  return { suggested, text: suggested ? "suggested" : "" };
+}
+
+export function LostTask({ onNext }) {
+  return html`<div class="notice people" role="alert">
+    <p>This task lay idle for a while, so it went back to the others. Nothing was recorded for it.</p>
+    <button onClick=${onNext}>Next task</button>
+  </div>`;
+}
