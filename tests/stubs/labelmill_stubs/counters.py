@@ -8,7 +8,7 @@ from typing import Any
 class Counters:
     """Counts of calls and prompts.
 
-    A prompt is `received` once per call, and `paid` once per complete answer sent on an open connection:
+    A call is counted when it arrives, its prompt as paid when a complete answer goes to an open connection:
     `repeated_prompts` are calls beyond the first for the same prompt (retries included), and
     `repaid_prompts` are paid answers beyond the first, which is what a cache must keep at zero.
     """
@@ -51,7 +51,7 @@ class Counters:
     def snapshot(self) -> dict[str, Any]:
         """Everything, as `GET /stats` sends it."""
         return {
-            "received": self.received,
+            "calls": self.received,
             "answered": self.answered,
             "refused": self.refused,
             "broken": self.broken,

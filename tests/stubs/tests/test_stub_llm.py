@@ -155,7 +155,7 @@ async def test_control_changes_a_running_stub(launch: Launch) -> None:
     assert (await call(url))[0] == 200
     assert (await post(url, "/control", {"mode": "nonsense"}))[0] == 400
     assert (await post(url, "/control", {"mode": "500", "share": 2}))[0] == 400
-    assert (await post(url, "/control", {"latency_ms": 0, "reset_stats": True}))[1]["received"] == 0
+    assert (await post(url, "/control", {"latency_ms": 0, "reset_stats": True}))[1]["calls"] == 0
 
 
 async def test_stats_tell_what_was_paid_twice(launch: Launch) -> None:
@@ -165,7 +165,7 @@ async def test_stats_tell_what_was_paid_twice(launch: Launch) -> None:
     for item in ("one", "two", "two", "three"):
         await call(url, item)
     counted = await stats(url)
-    assert counted["received"] == 5
+    assert counted["calls"] == 5
     assert counted["distinct_prompts"] == 3
     assert counted["repeated_prompts"] == 2
     assert counted["paid_prompts"] == 3
@@ -228,4 +228,4 @@ async def test_wrong_paths_methods_and_bytes(launch: Launch) -> None:
 def test_runs_as_its_own_process() -> None:
     with running("llm", "--latency-ms", "1") as stub:
         assert stub.control(mode="prose")["now"]["over"] == "prose"
-        assert stub.stats()["received"] == 0
+        assert stub.stats()["calls"] == 0
