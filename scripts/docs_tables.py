@@ -49,7 +49,7 @@ def known_variables() -> set[str]:
 
 
 def _table_of(cls: type[BaseSettings], title: str) -> str:
-    docs = field_docs(cls)
+    docs = {name: text for base in reversed(_lineage(cls)) for name, text in field_docs(base).items()}
     lines = [f"### {title}", "", "| variable | default | values | meaning |", "|---|---|---|---|"]
     for name in cls.__annotations__:
         if name not in cls.model_fields:
@@ -61,6 +61,10 @@ def _table_of(cls: type[BaseSettings], title: str) -> str:
             f"| `{name.upper()}` | {_default(field.default)} | {_values(field.annotation)} | {docs[name]} |"
         )
     return "\n".join([*lines, ""])
+
+
+def _lineage(cls: type[BaseSettings]) -> list[type]:
+    return [base for base in cls.__mro__ if issubclass(base, BaseSettings) and base is not BaseSettings]
 
 
 def _default(value: Any) -> str:
