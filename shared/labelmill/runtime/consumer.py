@@ -110,6 +110,10 @@ class Subscription:
             batch_timeout_ms=50,
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            # A handler waits out outages, and while it waits it must not lose its partitions. That the
+            # process is alive, heartbeats tell; that it gets on, the liveness page.
+            max_poll_interval_ms=24 * 3600 * 1000,
+            rebalance_timeout_ms=30_000,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
@@ -129,12 +133,13 @@ class Subscription:
         if self._watching is not None:
             self._watching.cancel()
 
-    async def commit(self, offsets: Offsets) -> None:
-        """Commit the next offsets to read. A partition that moved away, or a broker that is away, is no
-        error: whoever holds the partition next repeats the work, and the sinks are idempotent."""
+    async def commit(self, offsets: Offsets) -> bool:
+        """Commit the next offsets to read and return whether they are committed. A partition that moved
+        away, or a broker that is away, is no error: whoever holds the partition next repeats the work, and
+        the sinks are idempotent."""
         consumer = self._consumer
         if consumer is None or not offsets:
-            return
+            return False
         held = {tp: offset for tp, offset in offsets.items() if tp in consumer.assignment()}
         try:
             if held:
@@ -142,6 +147,8 @@ class Subscription:
                 self._committed |= held
         except kafka_errors.KafkaError as error:
             log.warning("offsets not committed", topics=self._name, error=repr(error))
+            return False
+        return True
 
     async def bury(self, letters: Sequence[DeadLetter], good: int) -> None:
         """Send dead letters to their DLQ and stop the service if they are too many."""
