@@ -1,0 +1,1 @@
+"""The autolabeler: asks the voters about every item and publishes their pooled opinion."""

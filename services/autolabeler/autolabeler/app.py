@@ -1,0 +1,69 @@
+"""Wiring of the autolabeler: what is made of what, and in which order it starts."""
+
+from labelmill.embedding import Embedder, load_embedder
+from labelmill.events import ProjectPublished, ReleasePublished
+from labelmill.runtime import kafka
+from labelmill.runtime.compacted import Follower
+from labelmill.runtime.consumer import Subscription
+from labelmill.runtime.http import operations_app
+from labelmill.runtime.postgres import Database
+from labelmill.runtime.publisher import Publisher
+from labelmill.runtime.service import Component, Context, Service
+from labelmill.topics import ITEMS, PROJECTS, RELEASES
+
+from autolabeler.calls import Calls
+from autolabeler.handlers import Labeler
+from autolabeler.llm import LlmAnswerer
+from autolabeler.planning import Plans
+from autolabeler.settings import AutolabelerSettings
+from autolabeler.sink import Sink
+from autolabeler.store import VoteCache
+from autolabeler.student import Students
+from autolabeler.voters import Answerer
+from autolabeler.voting import Voting
+from autolabeler.window import Window
+
+
+def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Service:
+    """Return the service, not started; does no I/O. `answerer` takes the place of the LLM's client."""
+    context = Context.create("autolabeler", settings)
+    metrics = context.metrics
+
+    def show_release(event: ReleasePublished) -> None:
+        metrics.release.labels(event.project).set(event.release.number)
+
+    def load(name: str) -> Embedder:
+        return load_embedder(name, threads=settings.student_threads)
+
+    broker = kafka.broker(settings)
+    publisher = Publisher(settings)
+    database = Database(settings, "autolabeler", "autolabeler")
+    projects = Follower(settings, PROJECTS, ProjectPublished)
+    releases = Follower(settings, RELEASES, ReleasePublished, show_release)
+    answerer = answerer or LlmAnswerer(settings)
+    cache = VoteCache(context, database, settings.vote_retention_days)
+    calls = Calls(context, settings, answerer, cache)
+    students = Students(load)
+    window = Window(settings.autolabeler_window_items, settings.autolabeler_window_span)
+    sink = Sink(context, publisher, settings.autolabeler_collect_seconds)
+    plans = Plans(projects, releases, settings.llm_tokens_field)
+    voting = Voting(metrics, answerer, cache, calls, students)
+    labeler = Labeler(
+        context=context, settings=settings, window=window, plans=plans, voting=voting, calls=calls, sink=sink
+    )
+    subscription = Subscription(
+        context,
+        broker,
+        publisher,
+        group="autolabeler",
+        topics=[ITEMS],
+        handle=labeler.handle,
+        max_records=settings.autolabeler_batch_records,
+        commit="by_handler",
+        on_revoked=labeler.revoked,
+    )
+    sink.connect(subscription.bury, labeler.make_room)
+    labeler.connect(subscription)
+    components: list[Component] = [database, publisher, projects, releases]
+    components += [cache, answerer, students, calls, sink, subscription, broker, labeler]
+    return Service(context, operations_app(context), components)

@@ -1,0 +1,146 @@
+"""Batches of items in, finished items committed: the window between Kafka and the voting."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from labelmill.errors import InvalidRecord
+from labelmill.events import EventDecoder, ItemIngested, check_item
+from labelmill.runtime.consumer import Subscription, parse
+from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.service import Context
+from labelmill.topics import ITEMS
+
+from autolabeler.calls import Calls
+from autolabeler.jobs import Job
+from autolabeler.planning import Plans
+from autolabeler.settings import AutolabelerSettings
+from autolabeler.sink import Sink
+from autolabeler.voting import Voting
+from autolabeler.window import Lane, Window
+
+log = structlog.get_logger(__name__)
+
+
+class Labeler:
+    """Takes batches as long as the window has room and commits what is finished; a component of the
+    service. It must stop before the broker does: then it can still commit."""
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        settings: AutolabelerSettings,
+        window: Window,
+        plans: Plans,
+        voting: Voting,
+        calls: Calls,
+        sink: Sink,
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._window = window
+        self._plans = plans
+        self._voting = voting
+        self._calls = calls
+        self._sink = sink
+        self._decoder = EventDecoder(ItemIngested)
+        self._subscription: Subscription | None = None
+        self._committing: asyncio.Task[None] | None = None
+        self._batches: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._draining = False
+
+    def connect(self, subscription: Subscription) -> None:
+        """Tell where offsets are committed; to be called before the start."""
+        self._subscription = subscription
+
+    async def start(self) -> None:
+        self._committing = asyncio.create_task(self._commit_again_and_again())
+
+    async def stop(self) -> None:
+        """Let the calls in flight finish, publish and commit; take nothing more."""
+        if self._committing is not None:
+            self._committing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._committing
+        await self._drain()
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
+        """Take a batch into the window, once there is room, and return while it is being worked on."""
+        if not await self._room(len(records)):
+            # The partitions are moving away: whoever holds them next reads these records again.
+            return []
+        lanes = {record.partition: self._window.take(record.partition, record.offset) for record in records}
+        task = asyncio.create_task(self._label(records, lanes))
+        self._batches.add(task)
+        task.add_done_callback(self._batch_ended)
+        return []
+
+    async def revoked(self) -> None:
+        """Finish what is in flight before the partitions move away, then give up the rest."""
+        await self._drain()
+        self._draining = False
+        self._calls.resume()
+
+    def make_room(self) -> None:
+        """Note that items were finished."""
+        self._changed.set()
+
+    async def _room(self, records: int) -> bool:
+        while not self._draining and not self._window.has_room(records):
+            self._changed.clear()
+            await self._changed.wait()
+        return not self._draining
+
+    async def _label(self, records: Sequence[ConsumerRecord], lanes: dict[int, Lane]) -> None:
+        parsed, letters = parse(records, self._decoder, check_item)
+        plans = await self._plans.of(item.project for _, item in parsed)
+        jobs = []
+        for record, item in parsed:
+            plan = plans[item.project]
+            if isinstance(plan, InvalidRecord):
+                letters.append(DeadLetter(record, plan))
+            else:
+                jobs.append(Job(record, item, plan, lanes[record.partition], self._sink.put))
+        for letter in letters:
+            self._sink.bury(letter, lanes[letter.record.partition])
+        await self._voting.vote(jobs)
+
+    def _batch_ended(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._context.health.fail(error)
+
+    async def _drain(self) -> None:
+        self._draining = True
+        self._changed.set()
+        self._calls.pause()
+        try:
+            async with asyncio.timeout(self._settings.autolabeler_drain_seconds):
+                if self._batches:
+                    await asyncio.wait(self._batches)
+                await self._calls.idle()
+                await self._sink.idle()
+        except TimeoutError:
+            log.warning("items given up before they were finished", items=self._window.unfinished)
+        await self._commit()
+        self._window.forget()
+
+    async def _commit_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.autolabeler_commit_seconds)
+            await self._commit()
+            self._changed.set()
+
+    async def _commit(self) -> None:
+        assert self._subscription is not None, "connect the labeler before the start"
+        offsets = self._window.committable()
+        if not offsets:
+            return
+        ends = {TopicPartition(ITEMS.name, partition): end for partition, end in offsets.items()}
+        if await self._subscription.commit(ends):
+            self._window.committed(offsets)

@@ -1,0 +1,123 @@
+"""One item at work: what was asked about it and what has come back."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiokafka import ConsumerRecord
+from labelmill.errors import InvalidRecord
+from labelmill.events import ItemIngested, Vote
+
+from autolabeler.plan import LlmVoter, Plan
+from autolabeler.pooling import Paid, event_id, llm_vote
+from autolabeler.prompt import encode_text
+from autolabeler.voters import Question
+from autolabeler.window import Lane
+
+
+class Wanted(NamedTuple):
+    """A question, and where its answer belongs: the number of the voter and of the permutation."""
+
+    question: Question
+    voter: int
+    turn: int
+
+
+class Job:
+    """An item, its plan, and the votes so far. `on_done` hears when the last answer, or a failure, is in."""
+
+    __slots__ = (
+        "_answers",
+        "_on_done",
+        "content_hash",
+        "event_id",
+        "failure",
+        "item",
+        "lane",
+        "missing",
+        "payer",
+        "plan",
+        "record",
+        "votes",
+    )
+
+    def __init__(
+        self,
+        record: ConsumerRecord,
+        item: ItemIngested,
+        plan: Plan,
+        lane: Lane,
+        on_done: Callable[["Job"], None],
+    ) -> None:
+        self.record = record
+        self.item = item
+        self.plan = plan
+        self.lane = lane
+        self.content_hash = item.content_hash
+        self.event_id = event_id(item, self.content_hash, plan)
+        self.payer = bytes.fromhex(self.event_id[:16])
+        self.votes: list[Vote] = []
+        self.missing = 0
+        self.failure: InvalidRecord | None = None
+        self._answers: list[list[Paid | None]] = []
+        self._on_done = on_done
+
+    def questions(self) -> list[Wanted]:
+        """Return what the LLM voters are to be asked; each answer is to be given back by `take`."""
+        text = encode_text(self.item.content)
+        wanted = []
+        for number, voter in enumerate(self.plan.llm):
+            for turn, template in enumerate(voter.templates):
+                wanted.append(Wanted(template.question(text), number, turn))
+            self._answers.append([None] * len(voter.templates))
+        self.missing = len(wanted)
+        return wanted
+
+    def take(self, voter: int, turn: int, paid: Paid) -> None:
+        """Take an answer; the last one completes the job."""
+        self._answers[voter][turn] = paid
+        self.missing -= 1
+        if self.missing == 0 and self.failure is None:
+            self.done()
+
+    def done(self) -> None:
+        """End the job with the votes it has."""
+        self._on_done(self)
+
+    def fail(self, error: InvalidRecord) -> None:
+        """End the job: the item cannot be labelled. Only the first failure counts."""
+        if self.failure is None:
+            self.failure = error
+            self._on_done(self)
+
+    def all_votes(self) -> list[Vote]:
+        """Return the votes of a finished job, the student's first."""
+        asked = zip(self.plan.llm, self._answers, strict=False)
+        return [*self.votes, *(self._vote(voter, answers) for voter, answers in asked)]
+
+    def _vote(self, voter: LlmVoter, answers: list[Paid | None]) -> Vote:
+        return llm_vote(voter, self.plan.labels, [answer for answer in answers if answer is not None])
+
+
+class Place:
+    """Where a call's answer goes: one question of one job."""
+
+    __slots__ = ("_job", "_turn", "_voter")
+
+    def __init__(self, job: Job, voter: int, turn: int) -> None:
+        self._job = job
+        self._voter = voter
+        self._turn = turn
+
+    @property
+    def payer(self) -> bytes:
+        return self._job.payer
+
+    @property
+    def live(self) -> bool:
+        return self._job.lane.live and self._job.failure is None
+
+    def take(self, result: Paid | InvalidRecord) -> None:
+        if isinstance(result, InvalidRecord):
+            self._job.fail(result)
+        else:
+            self._job.take(self._voter, self._turn, result)

@@ -1,0 +1,106 @@
+"""From answers to votes, and from votes to one score. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from labelmill import ids
+from labelmill.events import ItemIngested, LabelScored, Vote
+from labelmill.kinds import Opinion
+
+from autolabeler.logprobs import DECIMALS, mean
+from autolabeler.plan import LlmVoter, Plan, StudentVoter
+from autolabeler.voters import Answer
+
+
+class Paid(NamedTuple):
+    """An answer, and whether this score is the one that paid for it."""
+
+    answer: Answer
+    is_payer: bool
+
+
+def event_id(item: ItemIngested, content_hash: str, plan: Plan) -> str:
+    """Return the id of the item's score: the same for the same content, guideline and release."""
+    return ids.event_id(
+        "scored", plan.project, item.item_id, content_hash, str(plan.guideline_version), str(plan.release)
+    )
+
+
+def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vote:
+    """Return the vote made of a voter's answers, one a permutation, in the order of its templates.
+
+    Tokens and cost are those this score paid for. If it paid for none the vote is `cached`, and they
+    are what somebody else paid when it was made.
+    """
+    rows = [
+        [answer.shares[letter] for letter in template.letter_of]
+        for template, (answer, _) in zip(voter.templates, paid, strict=True)
+    ]
+    shares = rows[0] if len(rows) == 1 else [round(share, DECIMALS) for share in mean(rows)]
+    confidence = max(shares)
+    counted = [answer for answer, is_payer in paid if is_payer] or [answer for answer, _ in paid]
+    input_tokens = sum(answer.input_tokens for answer in counted)
+    output_tokens = sum(answer.output_tokens for answer in counted)
+    return Vote(
+        voter=voter.name,
+        version=voter.model,
+        source="logprobs",
+        label=labels[shares.index(confidence)],
+        confidence=confidence,
+        probabilities=dict(zip(labels, shares, strict=True)),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=voter.prices.cost_usd(input_tokens, output_tokens),
+        cached=not any(is_payer for _, is_payer in paid),
+    )
+
+
+def student_opinion(voter: StudentVoter, labels: Sequence[str], shares: Sequence[float]) -> Opinion:
+    """Return the student's opinion over all labels; `shares` are in the order of its classes."""
+    known = dict(zip(voter.model.classes, shares, strict=True))
+    probabilities = {label: round(float(known.get(label, 0.0)), DECIMALS) for label in labels}
+    label = max(probabilities, key=probabilities.__getitem__)
+    return Opinion(label, probabilities[label], probabilities)
+
+
+def student_vote(voter: StudentVoter, opinion: Opinion) -> Vote:
+    """Return the student's opinion as a vote, which costs nothing."""
+    return Vote(
+        voter=voter.name,
+        version=voter.version,
+        source="student",
+        label=opinion.label,
+        confidence=opinion.confidence,
+        probabilities=opinion.probabilities,
+    )
+
+
+def score(
+    plan: Plan, item: ItemIngested, votes: list[Vote], *, content_hash: str, event_id: str, now_ms: int
+) -> LabelScored:
+    """Return the votes pooled into one score. Without votes it is even over all labels: people decide."""
+    opinion = _pooled(plan, votes)
+    return LabelScored(
+        project=plan.project,
+        event_id=event_id,
+        item_id=item.item_id,
+        content_hash=content_hash,
+        kind=plan.kind_name,
+        label=opinion.label,
+        confidence=opinion.confidence,
+        probabilities=opinion.probabilities,
+        votes=votes,
+        guideline_version=plan.guideline_version,
+        release=plan.release,
+        metadata=item.metadata,
+        ingested_at=item.ingested_at,
+        scored_at=now_ms,
+    )
+
+
+def _pooled(plan: Plan, votes: Sequence[Vote]) -> Opinion:
+    if not votes:
+        even = 1.0 / len(plan.labels)
+        return Opinion(plan.labels[0], even, dict.fromkeys(plan.labels, even))
+    opinions = [Opinion(vote.label, vote.confidence, vote.probabilities) for vote in votes]
+    return opinions[0] if len(opinions) == 1 else plan.kind.pool(opinions)

@@ -1,0 +1,129 @@
+"""The durable vote cache: what an LLM answered, by what it was asked. All SQL of the autolabeler."""
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from labelmill.runtime.postgres import Database
+from labelmill.runtime.retry import outages
+from labelmill.runtime.service import Context
+
+from autolabeler.logprobs import DECIMALS
+from autolabeler.voters import Answer
+
+_LOOKUP = "SELECT key, answer FROM vote_cache WHERE key = ANY($1::bytea[])"
+_INSERT = """
+    INSERT INTO vote_cache (key, answer)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[])
+    ON CONFLICT (key) DO NOTHING
+"""
+_PRUNE = """
+    DELETE FROM vote_cache WHERE key IN (
+        SELECT key FROM vote_cache WHERE created_at < now() - make_interval(days => $1) LIMIT $2
+    )
+"""
+_PRUNE_ROWS = 5000
+_PRUNE_EVERY_SECONDS = 3600.0
+
+_HEAD = struct.Struct("<8sII")
+"""Payer, input tokens, output tokens; a float32 for each option follows."""
+
+
+class Stored(NamedTuple):
+    """An answer and who paid for it: the first 8 bytes of the id of the score it was bought for."""
+
+    payer: bytes
+    answer: Answer
+
+
+def pack(stored: Stored) -> bytes:
+    """Return the row's value."""
+    payer, (shares, input_tokens, output_tokens) = stored
+    return _HEAD.pack(payer, input_tokens, output_tokens) + struct.pack(f"<{len(shares)}f", *shares)
+
+
+def unpack(value: bytes) -> Stored:
+    """Return what `pack` packed."""
+    payer, input_tokens, output_tokens = _HEAD.unpack_from(value)
+    shares = struct.unpack_from(f"<{(len(value) - _HEAD.size) // 4}f", value, _HEAD.size)
+    rounded = tuple([round(share, DECIMALS) for share in shares])
+    return Stored(payer, Answer(rounded, input_tokens, output_tokens))
+
+
+class VoteCache:
+    """Looks up and stores answers in batches; a component of the service.
+
+    An answer is safe once `put` or `put_all` has returned. Both wait out a database that is away.
+    """
+
+    def __init__(self, context: Context, database: Database, retention_days: int) -> None:
+        """Answers older than `retention_days` are removed; 0 keeps them for ever."""
+        self._context = context
+        self._database = database
+        self._retention_days = retention_days
+        self._waiting: list[tuple[bytes, bytes, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._write())]
+        if self._retention_days:
+            self._tasks.append(asyncio.create_task(self._prune()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def get(self, keys: Sequence[bytes]) -> dict[bytes, Stored]:
+        """Return the answers known for `keys`."""
+        if not keys:
+            return {}
+        async for attempt in outages():
+            with attempt:
+                rows = await self._database.pool.fetch(_LOOKUP, keys)
+        return {key: unpack(answer) for key, answer in rows}
+
+    async def put_all(self, answers: Mapping[bytes, Stored]) -> None:
+        """Store answers; a key that is there already keeps its first."""
+        if answers:
+            await self._insert([(key, pack(stored)) for key, stored in answers.items()])
+
+    async def put(self, key: bytes, stored: Stored) -> None:
+        """Store one answer together with those that others put meanwhile (group commit)."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, pack(stored), future))
+        self._wake.set()
+        await future
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            taken, self._waiting = self._waiting, []
+            try:
+                await self._insert([(key, value) for key, value, _ in taken])
+            except Exception as error:
+                self._context.health.fail(error)
+                raise
+            for _, _, future in taken:
+                if not future.done():
+                    future.set_result(None)
+
+    async def _insert(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        # In the order of the keys: two processes that store the same answers must not deadlock.
+        keys, values = zip(*sorted(rows), strict=True)
+        async for attempt in outages():
+            with attempt:
+                await self._database.pool.execute(_INSERT, keys, values)
+
+    async def _prune(self) -> None:
+        while True:
+            async for attempt in outages():
+                with attempt:
+                    status = await self._database.pool.execute(_PRUNE, self._retention_days, _PRUNE_ROWS)
+            more = status == f"DELETE {_PRUNE_ROWS}"
+            await asyncio.sleep(1.0 if more else _PRUNE_EVERY_SECONDS)

@@ -1,0 +1,85 @@
+"""What an LLM voter is asked and what it answers: the interface between the flow and whoever answers."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from labelmill.errors import LabelmillError
+
+
+class Question(NamedTuple):
+    """One prompt, ready to send.
+
+    `key` (16 bytes) names the model, the parameters and the prompt: equal keys, equal answers.
+    """
+
+    key: bytes
+    model: str
+    body: bytes
+    """The request body, JSON."""
+    options: int
+    """How many letters the prompt shows."""
+
+
+class Answer(NamedTuple):
+    """The probability of each option in the order shown, and what the call took."""
+
+    shares: tuple[float, ...]
+    input_tokens: int
+    output_tokens: int
+
+
+class Answerer(Protocol):
+    """Answers questions. Tests and benchmarks put their own in the place of the LLM's client."""
+
+    at_once: bool
+    """True if answers take no time: then a whole batch is asked in one call, without a task a question."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def answer(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """Return the answers in order. Asked one at a time unless `at_once`.
+
+        Raises:
+            Passing, Unusable, Refused, Misconfigured
+        """
+
+
+class NoAnswer(LabelmillError):
+    """Root of what can happen instead of an answer."""
+
+
+class Passing(NoAnswer):
+    """The provider is busy or away: the same call will succeed some time.
+
+    Attributes:
+        kind: `rate_limited`, `server_error`, `timeout` or `connection`; fit for a metric label.
+        wait: seconds the provider asked to wait, or None.
+    """
+
+    def __init__(self, kind: str, wait: float | None = None, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.wait = wait
+
+
+class Unusable(NoAnswer):
+    """An answer came that says nothing about the options; asking again may help, but seldom does.
+
+    Attributes:
+        reason: `llm_prose`, `llm_no_logprobs` or `llm_malformed`.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Refused(NoAnswer):
+    """The provider will not take this prompt, ever (too long, against its rules)."""
+
+
+class Misconfigured(NoAnswer):
+    """The provider refuses every call: a wrong key, no rights, an unknown model or address."""
