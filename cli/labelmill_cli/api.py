@@ -1,0 +1,158 @@
+"""The HTTP API of review-api and of the trainer, as the commands use it."""
+
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from labelmill_cli.connection import Connection
+from labelmill_cli.errors import ApiError, CliError
+
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_LONGEST_WAIT_S = 60.0
+_HINTS = {
+    401: "sign-in was refused: set LABELMILL_TOKEN to a valid token",
+    403: "this token may not do that: use one of an account with the right role",
+}
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A line that ingestion refused. `line` counts from 1 within the request."""
+
+    line: int
+    reason: str
+    detail: str = ""
+    item_id: str | None = None
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """What became of the lines of one request."""
+
+    accepted: int
+    duplicates: int
+    rejected_count: int
+    rejected: list[Rejected] = []
+
+
+class Api:
+    """A signed-in client of review-api (or, with `trainer_of`, of the trainer)."""
+
+    def __init__(self, url: str, token: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def apply_project(self, project: str, document: bytes) -> dict[str, Any]:
+        """Create or change a project from its YAML."""
+        headers = {"Content-Type": "application/yaml"}
+        return self._call("PUT", f"/v1/projects/{project}", content=document, headers=headers)
+
+    def projects(self) -> list[dict[str, Any]]:
+        """Return the projects, without their definitions."""
+        answer: Any = self._call("GET", "/v1/projects")
+        found: list[dict[str, Any]] = answer["projects"] if isinstance(answer, dict) else answer
+        return found
+
+    def project(self, project: str) -> dict[str, Any]:
+        """Return a project with its definition."""
+        return self._call("GET", f"/v1/projects/{project}")
+
+    def status(self, project: str) -> dict[str, Any]:
+        """Return the project's counts."""
+        return self._call("GET", f"/v1/projects/{project}/status")
+
+    def ingest(self, project: str, lines: bytes, on_wait: Callable[[float], None]) -> Ingested:
+        """Send NDJSON lines and return what became of them; waits as long as the server is overloaded.
+
+        Sending the same lines again changes nothing. `on_wait` hears of each wait, in seconds.
+        """
+        headers = {"Content-Type": "application/x-ndjson"}
+        while True:
+            path = f"/v1/projects/{project}/items"
+            answer = self._client.post(path, content=lines, headers=headers)
+            if answer.status_code not in (429, 503):
+                return msgspec.json.decode(_checked(answer).content, type=Ingested)
+            seconds = _retry_after(answer)
+            on_wait(seconds)
+            self._sleep(seconds)
+
+    def labels(self, project: str, *, content: bool) -> Iterator[bytes]:
+        """Yield the final labels, one JSON document each."""
+        parameters = {"content": "1"} if content else {}
+        with self._client.stream("GET", f"/v1/projects/{project}/labels", params=parameters) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+            yield from (line.encode() for line in _checked(answer).iter_lines() if line)
+
+    def add_account(self, name: str, roles: list[str], password: str | None) -> dict[str, Any]:
+        """Create an account."""
+        body = {"name": name, "roles": roles} | ({"password": password} if password else {})
+        return self._call("POST", "/v1/accounts", json=body)
+
+    def add_token(self, name: str, label: str) -> str:
+        """Create a token for an account and return it; it is shown this once."""
+        return str(self._call("POST", f"/v1/accounts/{name}/tokens", json={"label": label})["token"])
+
+    def train(self, project: str) -> dict[str, Any]:
+        """Ask the trainer for a training now."""
+        return self._call("POST", f"/v1/projects/{project}/train")
+
+    def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        answer = _checked(self._client.request(method, path, **content))
+        try:
+            decoded: dict[str, Any] = msgspec.json.decode(answer.content or b"{}")
+        except msgspec.DecodeError as error:
+            raise CliError(f"{self._client.base_url} is no labelmill: check LABELMILL_URL") from error
+        return decoded
+
+
+def review_api(connection: Connection) -> Api:
+    """Return a client of review-api. Raises CliError if it is not known where it runs."""
+    if not connection.url or not connection.token:
+        missing = "LABELMILL_TOKEN" if connection.url else "LABELMILL_URL and LABELMILL_TOKEN"
+        raise CliError(f"no labelmill is known here: start one with `labelmill up`, or set {missing}")
+    return Api(connection.url, connection.token)
+
+
+def trainer_api(connection: Connection) -> Api:
+    """Return a client of the trainer. Raises CliError if it is not known where it runs."""
+    if not connection.trainer_url or not connection.trainer_token:
+        raise CliError(
+            "no trainer is known here: start one with `labelmill up`, or set LABELMILL_TRAINER_URL and "
+            "LABELMILL_TRAINER_TOKEN"
+        )
+    return Api(connection.trainer_url, connection.trainer_token)
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.status_code < 400:
+        return answer
+    code, detail = _refusal(answer)
+    hint = _HINTS.get(answer.status_code, detail or f"the server answered {answer.status_code}")
+    raise ApiError(answer.status_code, code, hint)
+
+
+def _refusal(answer: httpx.Response) -> tuple[str, str]:
+    try:
+        body = msgspec.json.decode(answer.content)
+        return str(body["error"]), str(body["detail"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return "", ""
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    try:
+        return min(max(float(answer.headers.get("Retry-After", "1")), 0.1), _LONGEST_WAIT_S)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,240 @@
+"""`labelmill ingest`, `status` and `export`: items in, progress, labels out."""
+
+import csv
+import io
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import msgspec
+import typer
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from labelmill_cli import connection
+from labelmill_cli.api import Api, Rejected, review_api
+from labelmill_cli.options import DEFAULT_STATE, Project, State
+from labelmill_cli.output import err, out, table
+from labelmill_cli.reading import chunks, csv_lines, ndjson_lines
+
+_SHOWN_REJECTIONS = 20
+_LABEL_COLUMNS = [
+    "item_id",
+    "label",
+    "source",
+    "confidence",
+    "reasons",
+    "release",
+    "guideline_version",
+    "decided_at",
+]
+
+
+class Format(StrEnum):
+    """How labels are written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def ingest(
+    file: Annotated[
+        str, typer.Argument(help="NDJSON or CSV file with a header; - reads NDJSON from standard input.")
+    ],
+    project: Project,
+    id_name: Annotated[
+        str | None, typer.Option("--id", help="Field or column with the id [item_id or id].")
+    ] = None,
+    text_name: Annotated[
+        str | None, typer.Option("--text", help="Field or column with the text [content or text].")
+    ] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Send items to be labelled. Sending the same items again changes nothing."""
+    rejected: list[Rejected] = []
+    counts = {"accepted": 0, "duplicates": 0, "rejected": 0}
+    with review_api(connection.find(state)) as api, _source(file) as source, _progress(source) as progress:
+        task = progress.add_task("ingesting", total=_size(source), counts="")
+        read = csv_lines if file.lower().endswith(".csv") else ndjson_lines
+        for chunk in chunks(read(source, id_name, text_name)):
+            answer = api.ingest(
+                project, chunk.body, lambda s: progress.update(task, counts=f"server busy, waiting {s:.0f} s")
+            )
+            counts["accepted"] += answer.accepted
+            counts["duplicates"] += answer.duplicates
+            counts["rejected"] += answer.rejected_count
+            rejected += [msgspec.structs.replace(r, line=chunk.numbers[r.line - 1]) for r in answer.rejected]
+            progress.update(task, advance=chunk.size, counts=_in_words(counts))
+    err.print(_in_words(counts))
+    _show_rejected(rejected[:_SHOWN_REJECTIONS], counts["rejected"])
+    if counts["rejected"]:
+        raise typer.Exit(1)
+
+
+def status(
+    project: Annotated[str | None, typer.Option("--project", "-p", help="One project only.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every two seconds.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Show how far the projects are."""
+    with review_api(connection.find(state)) as api:
+        if not watch:
+            out.print(_status_table(api, project))
+            return
+        with Live(_status_table(api, project), console=out, auto_refresh=False) as live:
+            while True:
+                time.sleep(2)
+                live.update(_status_table(api, project), refresh=True)
+
+
+def export(
+    project: Project,
+    format: Annotated[Format, typer.Option(help="How labels are written.")] = Format.JSONL,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write [standard output]; appears once it is complete."),
+    ] = None,
+    content: Annotated[bool, typer.Option("--content", help="With the items' texts.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Write the final labels."""
+    with review_api(connection.find(state)) as api:
+        labels = api.labels(project, content=content)
+        lines = labels if format is Format.JSONL else _csv(labels, content)
+        count = _write(lines, output)
+    # CSV has a header besides the labels.
+    err.print(f"{count - (format is Format.CSV):,} labels written{f' to {output}' if output else ''}")
+
+
+@contextmanager
+def _source(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(file).open("rb") as opened:
+        yield opened
+
+
+def _size(source: BinaryIO) -> int | None:
+    if source is sys.stdin.buffer or not source.seekable():
+        return None
+    end = source.seek(0, io.SEEK_END)
+    source.seek(0)
+    return end
+
+
+def _progress(source: BinaryIO) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[counts]}"),
+        console=err,
+        transient=True,
+    )
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
+
+
+def _show_rejected(rejected: list[Rejected], count: int) -> None:
+    if not rejected:
+        return
+    rows = table("line", "item", "reason", "detail")
+    for r in rejected:
+        rows.add_row(str(r.line), r.item_id or "", r.reason, r.detail)
+    err.print(rows)
+    if count > len(rejected):
+        err.print(f"and {count - len(rejected):,} more")
+
+
+def _status_table(api: Api, project: str | None) -> Table:
+    names = [project] if project else [row["project"] for row in api.projects()]
+    statuses = [api.status(name) for name in names]
+    rows = table("", *names)
+    for title, show in _STATUS_ROWS:
+        rows.add_row(title, *(show(s) for s in statuses))
+    return rows
+
+
+def _count(name: str) -> Any:
+    return lambda status: f"{status.get(name, 0):,}"
+
+
+_STATUS_ROWS = [
+    ("items", _count("items")),
+    ("final labels", lambda s: f"{s.get('final_labels', 0):,} ({_share(s, 'final_labels', 'items')})"),
+    ("accepted", _count("accepted")),
+    ("asked of people", lambda s: f"{s.get('requested', 0):,} ({_share(s, 'requested', 'items')})"),
+    ("open tasks", _count("open_tasks")),
+    ("being decided", _count("leased_tasks")),
+    ("decided", _count("decided")),
+    ("corrections", _count("corrections")),
+    ("release", lambda s: str(s.get("release") or "none yet")),
+    ("without the LLM", _count("student_only")),
+    ("LLM calls", _count("llm_calls")),
+    ("tokens in, out", lambda s: f"{s.get('input_tokens', 0):,}, {s.get('output_tokens', 0):,}"),
+    ("spent", lambda s: f"${s.get('cost_usd', 0.0):,.4f}"),
+    ("people's time", lambda s: f"{s.get('human_seconds', 0.0) / 60:,.1f} min"),
+]
+
+
+def _share(status: dict[str, Any], part: str, whole: str) -> str:
+    total = status.get(whole, 0)
+    return f"{status.get(part, 0) / total:.0%}" if total else "-"
+
+
+def _csv(labels: Iterable[bytes], content: bool) -> Iterator[bytes]:
+    columns = [*_LABEL_COLUMNS, *(["content"] if content else [])]
+    yield _csv_row(columns)
+    for line in labels:
+        row = msgspec.json.decode(line)
+        yield _csv_row([_cell(row.get(column)) for column in columns])
+
+
+def _csv_row(cells: list[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return " ".join(value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _write(lines: Iterable[bytes], output: Path | None) -> int:
+    if output is None:
+        return _write_to(sys.stdout.buffer, lines)
+    scratch = output.with_name(output.name + ".part")
+    with scratch.open("wb") as file:
+        count = _write_to(file, lines)
+    scratch.replace(output)
+    return count
+
+
+def _write_to(file: BinaryIO, lines: Iterable[bytes]) -> int:
+    count = 0
+    for line in lines:
+        file.write(line + b"\n")
+        count += 1
+    file.flush()
+    return count

@@ -1,0 +1,59 @@
+"""`labelmill project`: define projects and look at them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import yaml
+from labelmill.projects import load_project
+
+from labelmill_cli import connection
+from labelmill_cli.api import review_api
+from labelmill_cli.options import DEFAULT_STATE, State
+from labelmill_cli.output import err, out, table
+
+app = typer.Typer(help="Define projects and look at them.", no_args_is_help=True)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The project's YAML file.")], state: State = DEFAULT_STATE
+) -> None:
+    """Create a project, or change it to what the file says."""
+    document = file.read_bytes()
+    spec = load_project(document)
+    with review_api(connection.find(state)) as api:
+        answer = api.apply_project(spec.project, document)
+    what = "applied" if answer.get("changed") else "unchanged"
+    versions = f"version {answer['version']}, guideline version {answer['guideline_version']}"
+    err.print(f"project {spec.project} {what}: {versions}")
+
+
+@app.command("list")
+def list_projects(state: State = DEFAULT_STATE) -> None:
+    """List the projects."""
+    with review_api(connection.find(state)) as api:
+        projects = api.projects()
+    if not projects:
+        err.print("no projects yet: make one with `labelmill project apply FILE`")
+        return
+    rows = table("project", "version", "guideline", "title")
+    for row in projects:
+        rows.add_row(row["project"], str(row["version"]), str(row["guideline_version"]), _title(row))
+    out.print(rows)
+
+
+@app.command()
+def show(
+    project: Annotated[str, typer.Argument(help="Name of the project.")], state: State = DEFAULT_STATE
+) -> None:
+    """Print a project's definition as YAML."""
+    with review_api(connection.find(state)) as api:
+        answer = api.project(project)
+    spec = msgspec.to_builtins(answer["spec"])
+    out.print(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), markup=False, end="", soft_wrap=True)
+
+
+def _title(row: dict[str, Any]) -> str:
+    return str(row.get("title") or row.get("spec", {}).get("title", ""))
