@@ -1,0 +1,1 @@
+"""The trainer: from people's decisions to datasets, candidates and releases."""

@@ -1,0 +1,56 @@
+"""Wiring of the trainer: what is made of what, and in which order it starts."""
+
+from labelmill.events import ProjectPublished, ReleasePublished
+from labelmill.runtime import kafka
+from labelmill.runtime.compacted import Follower
+from labelmill.runtime.consumer import Subscription
+from labelmill.runtime.http import operations_app
+from labelmill.runtime.postgres import Database
+from labelmill.runtime.publisher import Publisher
+from labelmill.runtime.service import Component, Context, Service
+from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED
+
+from trainer.api import Api
+from trainer.handlers import Decisions
+from trainer.relay import Relay
+from trainer.settings import TrainerSettings
+from trainer.store import Store
+from trainer.student_training import StudentTrainer
+from trainer.trainings import Trainings
+
+
+def build(settings: TrainerSettings) -> Service:
+    """Return the service, not started; does no I/O."""
+    context = Context.create("trainer", settings)
+    health, metrics = context.health, context.metrics
+    broker = kafka.broker(settings)
+    publisher = Publisher(settings)
+    database = Database(settings, "trainer", "trainer")
+    store = Store(database)
+    projects = Follower(settings, PROJECTS, ProjectPublished)
+    releases = Follower(settings, RELEASES, ReleasePublished)
+    relay = Relay(store, publisher, health, metrics)
+    trainers = {"student": StudentTrainer(store, settings)}
+    trainings = Trainings(
+        store=store,
+        projects=projects,
+        releases=releases,
+        trainers=trainers,
+        relay=relay,
+        settings=settings,
+        health=health,
+        metrics=metrics,
+    )
+    decisions = Decisions(store, projects, trainings, settings.split_key.get_secret_value())
+    subscription = Subscription(
+        context,
+        broker,
+        publisher,
+        group="trainer",
+        topics=[REVIEWS_DECIDED],
+        handle=decisions.handle,
+        max_records=settings.trainer_batch_records,
+    )
+    api = Api(store, projects, trainings, relay, settings)
+    components: list[Component] = [database, publisher, projects, releases, relay, trainings, subscription, broker]
+    return Service(context, operations_app(context, api.routes()), components)

@@ -1,0 +1,34 @@
+"""Environment variables of the trainer, as typed values."""
+
+from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
+from pydantic import SecretStr
+
+
+class TrainerSettings(ServiceSettings, DatabaseSettings):
+    """What the trainer reads besides the settings that every service has."""
+
+    trainer_token: SecretStr = SecretStr("")
+    """Bearer token for /v1; while it is empty every call under /v1 is refused."""
+    split_key: SecretStr = SecretStr("labelmill")
+    """Key of the draw that holds decisions out. Changing it moves nothing that was drawn before."""
+    trainer_batch_records: int = 500
+    """Most decisions taken from Kafka as one batch."""
+    trainings_at_once: int = 1
+    """Trainings (of different projects) that this process runs at the same time."""
+    training_threads: int = 2
+    """Cores that a training may use for embedding."""
+    training_timeout_seconds: float = 900.0
+    """A step of a training (embedding a chunk, fitting) that takes longer counts as failed."""
+    dataset_max_decisions: int = 100_000
+    """Decisions in a dataset at most, the newest; 100,000 take some 400 MB while training."""
+    trigger_seconds: float = 30.0
+    """How often the triggers of all projects are looked at; new decisions are looked at as they come."""
+    openai_base_url: str = "https://api.openai.com/v1"
+    openai_api_key: SecretStr = SecretStr("")
+    """Provider of the trainer `openai`: a server with the OpenAI API for files, fine-tuning jobs, chat."""
+    finetuning_poll_seconds: float = 10.0
+    """First wait between two looks at a fine-tuning job; the waits grow to 12 times this."""
+    finetuning_max_hours: float = 24.0
+    """A fine-tuning job that takes longer is cancelled and recorded as failed."""
+    finetuning_evaluation_items: int = 200
+    """Held-out decisions that a fine-tuned model is asked about at most: each costs a call."""

@@ -1,0 +1,426 @@
+"""All SQL of the trainer. Times are Unix milliseconds."""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import msgspec
+from labelmill import ids
+from labelmill.events import ReleasePublished, ReviewDecided, encode
+from labelmill.releases import Release
+from labelmill.runtime.postgres import Database
+
+from trainer.datasets import Dataset, Member, Membership, dataset_of
+from trainer.errors import Superseded
+from trainer.jobs import Job, Proposal, State
+from trainer.splitting import Placed, Side, Sketch, place_all
+from trainer.triggers import Facts
+
+# Advisory locks, by what they guard; the second key is the project's hash.
+_RECORDING, _TRAINING, _RELEASING, _RELAYING = 0x7401, 0x7402, 0x7403, 0x7404
+
+_release_decoder = msgspec.json.Decoder(ReleasePublished)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A decision to record, with its sketch and its fixed draw in [0, 1)."""
+
+    event: ReviewDecided
+    sketch: Sketch
+    draw: float
+
+
+@dataclass(frozen=True)
+class StoredRelease:
+    """A release as it was (or will be) published."""
+
+    release: Release
+    restores: int | None
+    published_at: int | None
+
+
+class Store:
+    """The trainer's tables, in its own schema."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, project: str, incoming: Sequence[Incoming], holdout_share: float, now: int) -> int:
+        """Store the decisions that are not stored yet, each with its side, and return how many those were."""
+        async with self._transaction() as connection:
+            await _wait_for(connection, _RECORDING, project)
+            known = await connection.fetch(
+                "SELECT event_id FROM decisions WHERE project = $1 AND event_id = ANY($2)",
+                project,
+                [each.event.event_id for each in incoming],
+            )
+            seen = {row["event_id"] for row in known}
+            fresh = list({e.event.event_id: e for e in incoming if e.event.event_id not in seen}.values())
+            placed = await self._neighbours(connection, project, [each.sketch for each in fresh])
+            places = place_all([(each.sketch, each.draw) for each in fresh], placed, holdout_share)
+            rows = [_decision_row(each.event, place, now) for each, place in zip(fresh, places, strict=True)]
+            await connection.executemany(_INSERT_DECISION, rows)
+        return len(fresh)
+
+    async def _neighbours(
+        self, connection: asyncpg.Connection, project: str, sketches: Sequence[Sketch]
+    ) -> list[Placed]:
+        bands = sorted({band for sketch in sketches for band in sketch.bands})
+        rows = await connection.fetch(
+            "SELECT DISTINCT ON (text_key) text_key, signature, bands, group_key, side FROM decisions"
+            " WHERE project = $1 AND bands && $2::bigint[]",
+            project,
+            bands,
+        )
+        return [
+            Placed(Sketch(row["text_key"], row["signature"], row["bands"]), row["group_key"], side)
+            for row in rows
+            for side in [Side(row["side"])]
+        ]
+
+    async def facts(self, project: str) -> Facts:
+        """Return what has come in since the last dataset."""
+        row = await self._pool.fetchrow(
+            "SELECT count(*) AS decisions, count(*) FILTER (WHERE is_correction) AS corrections,"
+            " coalesce(min(received_at), 0) AS oldest,"
+            " EXISTS (SELECT 1 FROM candidates WHERE project = $1) AS has_candidate"
+            " FROM decisions WHERE project = $1"
+            " AND seq > (SELECT coalesce(max(watermark), 0) FROM jobs WHERE project = $1)",
+            project,
+        )
+        return Facts(row["has_candidate"], row["decisions"], row["corrections"], row["oldest"])
+
+    async def request(self, project: str, trainer: str, trigger: str, now: int) -> int:
+        """Return the id of the project's waiting job; makes one if there is none."""
+        async with self._transaction() as connection:
+            await connection.execute(
+                "INSERT INTO jobs (project, trainer, trigger, state, created_at)"
+                " VALUES ($1, $2, $3, 'waiting', $4)"
+                " ON CONFLICT (project) WHERE state = 'waiting' DO NOTHING",
+                *(project, trainer, trigger, now),
+            )
+            waiting = "SELECT id FROM jobs WHERE project = $1 AND state = 'waiting'"
+            return int(await connection.fetchval(waiting, project))
+
+    async def start_if_idle(self, project: str, trainer: str, trigger: str, now: int) -> None:
+        """Add a job unless the project has an unfinished one."""
+        await self._pool.execute(
+            "INSERT INTO jobs (project, trainer, trigger, state, created_at) SELECT $1, $2, $3, 'waiting', $4"
+            " WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE project = $1 AND state IN ('waiting', 'running'))"
+            " ON CONFLICT (project) WHERE state = 'waiting' DO NOTHING",
+            *(project, trainer, trigger, now),
+        )
+
+    async def unfinished(self) -> list[tuple[int, str, int]]:
+        """Return (id, project, not_before) of each project's first unfinished job."""
+        rows = await self._pool.fetch(
+            "SELECT DISTINCT ON (project) id, project, not_before FROM jobs"
+            " WHERE state IN ('waiting', 'running') ORDER BY project, state, id"
+        )
+        return [(row["id"], row["project"], row["not_before"]) for row in rows]
+
+    @asynccontextmanager
+    async def training_lock(self, project: str) -> AsyncIterator[bool]:
+        """Hold the project's training lock, across all processes; yields whether it was free.
+
+        It lives in a database session: a process that dies lets go of it.
+        """
+        async with self._pool.acquire() as connection:
+            key = (_TRAINING, project)
+            locked = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", *key))
+            try:
+                yield locked
+            finally:
+                if locked and not connection.is_closed():
+                    await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2))", *key)
+
+    async def job(self, job_id: int) -> Job:
+        """Return a job."""
+        return _job(await self._pool.fetchrow("SELECT * FROM jobs WHERE id = $1", job_id))
+
+    async def last_jobs(self, project: str, limit: int = 20) -> list[dict[str, Any]]:
+        """Return the newest jobs of a project, as told over HTTP."""
+        rows = await self._pool.fetch(
+            "SELECT id, trainer, trigger, state, dataset, failures, outcome, created_at, started_at,"
+            " finished_at FROM jobs WHERE project = $1 ORDER BY id DESC LIMIT $2",
+            project,
+            limit,
+        )
+        return [dict(row) for row in rows]
+
+    async def freeze(self, job: Job, labels: Sequence[str], limit: int, now: int) -> Dataset:
+        """Give a waiting job its dataset, the newest decision of each item, and set it running."""
+        async with self._transaction() as connection:
+            mark = "SELECT coalesce(max(seq), 0) FROM decisions WHERE project = $1"
+            watermark = await connection.fetchval(mark, job.project)
+            rows = await connection.fetch(_MEMBERSHIP, job.project, watermark, list(labels), limit)
+            members = [Membership(r["seq"], r["event_id"], r["label"], Side(r["side"])) for r in rows]
+            dataset = dataset_of(job.project, watermark, members)
+            await connection.execute(
+                "INSERT INTO datasets (project, version, digest, watermark, decisions, train, holdout,"
+                " members, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+                *(dataset.project, dataset.version, dataset.digest, dataset.watermark, dataset.decisions),
+                *(dataset.train, dataset.holdout, dataset.members, now),
+            )
+            await connection.execute(
+                "UPDATE jobs SET state = 'running', dataset = $2, watermark = $3, started_at = $4"
+                " WHERE id = $1",
+                *(job.id, dataset.version, dataset.watermark, now),
+            )
+        return dataset
+
+    async def dataset(self, project: str, version: str) -> Dataset:
+        """Return a dataset that a job froze."""
+        row = await self._pool.fetchrow(
+            "SELECT project, version, digest, watermark, decisions, train, holdout, members FROM datasets"
+            " WHERE project = $1 AND version = $2",
+            project,
+            version,
+        )
+        return Dataset(**row)
+
+    async def members(self, dataset: Dataset) -> list[Member]:
+        """Return the decisions of a dataset, in the order of their arrival."""
+        rows = await self._pool.fetch(
+            "SELECT content, content_hash, group_key, side, label #>> '{}' AS label,"
+            " machine_label #>> '{}' AS machine_label, machine_confidence, propensity"
+            " FROM decisions WHERE seq = ANY($1) ORDER BY seq",
+            dataset.members,
+        )
+        return [
+            Member(
+                content=row["content"],
+                content_hash=row["content_hash"],
+                group=row["group_key"],
+                side=Side(row["side"]),
+                label=row["label"],
+                machine_label=row["machine_label"],
+                machine_confidence=row["machine_confidence"],
+                propensity=row["propensity"],
+            )
+            for row in rows
+        ]
+
+    async def embeddings(self, embedder: str, hashes: Sequence[str]) -> dict[str, bytes]:
+        """Return the vectors that are there, by content hash."""
+        rows = await self._pool.fetch(
+            "SELECT content_hash, vector FROM embeddings WHERE embedder = $1 AND content_hash = ANY($2)",
+            embedder,
+            list(hashes),
+        )
+        return {row["content_hash"]: row["vector"] for row in rows}
+
+    async def add_embeddings(self, embedder: str, vectors: Mapping[str, bytes]) -> None:
+        """Keep vectors by content hash."""
+        await self._pool.execute(
+            "INSERT INTO embeddings (embedder, content_hash, vector)"
+            " SELECT $1, * FROM unnest($2::text[], $3::bytea[]) ON CONFLICT DO NOTHING",
+            embedder,
+            list(vectors),
+            list(vectors.values()),
+        )
+
+    async def answers(self, model: str, questions: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """Return (label, confidence) by question, of those that `model` has answered."""
+        rows = await self._pool.fetch(
+            "SELECT question, label, confidence FROM answers WHERE model = $1 AND question = ANY($2)",
+            model,
+            list(questions),
+        )
+        return {row["question"]: (row["label"], row["confidence"]) for row in rows}
+
+    async def add_answer(self, model: str, question: str, label: str, confidence: float) -> None:
+        """Keep what `model` answered."""
+        await self._pool.execute(
+            "INSERT INTO answers (model, question, label, confidence) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT DO NOTHING",
+            *(model, question, label, confidence),
+        )
+
+    async def pause(self, job: Job, progress: bytes, not_before: int) -> None:
+        """Remember how far a job has come and when it goes on."""
+        await self._pool.execute(
+            "UPDATE jobs SET progress = $2, not_before = $3 WHERE id = $1",
+            *(job.id, progress.decode(), not_before),
+        )
+
+    async def fail_once(self, job: Job, failures: int, not_before: int, reason: str) -> None:
+        """Note an error after which the job is tried again."""
+        await self._pool.execute(
+            "UPDATE jobs SET failures = $2, not_before = $3, outcome = $4 WHERE id = $1",
+            *(job.id, failures, not_before, reason),
+        )
+
+    async def end(self, job: Job, state: State, outcome: str, now: int) -> None:
+        """Finish a job that has no candidate."""
+        await _finish(self._pool, job, state, outcome, now)
+
+    async def settle(
+        self, job: Job, dataset: str, proposal: Proposal, release: Release | None, now: int
+    ) -> None:
+        """Record a candidate, its release if it is promoted, and the end of its job: all or nothing.
+
+        Raises Superseded if the job is finished already or `release` is not the next one any more.
+        """
+        async with self._transaction() as connection:
+            await _wait_for(connection, _RELEASING, job.project)
+            await _finish(connection, job, State.DONE, proposal.verdict.reason, now)
+            await connection.execute(
+                "INSERT INTO candidates (job, project, trainer, dataset, promoted, release, reason,"
+                " evaluation, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                *(job.id, job.project, job.trainer, dataset, release is not None),
+                *(release.number if release else None, proposal.verdict.reason),
+                *(_json(proposal.evaluation), now),
+            )
+            if release is not None:
+                await _add_release(connection, job.project, release, None, now)
+
+    async def restore(self, project: str, number: int, release: Release, now: int) -> None:
+        """Record `release`, which brings back release `number`. Raises Superseded if it is not the next."""
+        async with self._transaction() as connection:
+            await _wait_for(connection, _RELEASING, project)
+            await _add_release(connection, project, release, number, now)
+
+    async def present(self, project: str) -> Release | None:
+        """Return the release with the highest number, published or about to be."""
+        row = await self._pool.fetchrow(
+            "SELECT payload FROM releases WHERE project = $1 ORDER BY number DESC LIMIT 1", project
+        )
+        return _release_decoder.decode(row["payload"]).release if row else None
+
+    async def releases(self, project: str) -> list[StoredRelease]:
+        """Return all releases of a project, newest first."""
+        rows = await self._pool.fetch(
+            "SELECT restores, payload, published_at FROM releases WHERE project = $1 ORDER BY number DESC",
+            project,
+        )
+        return [
+            StoredRelease(_release_decoder.decode(payload).release, restores, published_at)
+            for restores, payload, published_at in rows
+        ]
+
+    async def candidates(self, project: str, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the newest candidates of a project, as told over HTTP."""
+        rows = await self._pool.fetch(
+            "SELECT job, trainer, dataset, promoted, release, reason, evaluation, created_at FROM candidates"
+            " WHERE project = $1 ORDER BY job DESC LIMIT $2",
+            project,
+            limit,
+        )
+        return [{**dict(row), "evaluation": msgspec.json.decode(row["evaluation"])} for row in rows]
+
+    @asynccontextmanager
+    async def unpublished(self) -> AsyncIterator[list[tuple[str, int, bytes]]]:
+        """Yield (project, number, payload) of what is to be published, in order, and mark it on a clean exit.
+
+        One process at a time: others see nothing meanwhile. A crash before the mark publishes the same bytes
+        again.
+        """
+        async with self._pool.acquire() as connection:
+            locked = await connection.fetchval("SELECT pg_try_advisory_lock($1, 0)", _RELAYING)
+            if not locked:
+                yield []
+                return
+            try:
+                rows = await connection.fetch(
+                    "SELECT project, number, payload FROM releases WHERE published_at IS NULL"
+                    " ORDER BY project, number LIMIT 100"
+                )
+                yield [tuple(row) for row in rows]
+                await connection.executemany(
+                    "UPDATE releases SET published_at = $3 WHERE project = $1 AND number = $2",
+                    [(row["project"], row["number"], int(time.time() * 1000)) for row in rows],
+                )
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("SELECT pg_advisory_unlock($1, 0)", _RELAYING)
+
+    @property
+    def _pool(self) -> asyncpg.Pool:
+        return self._database.pool
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
+
+
+_INSERT_DECISION = """
+INSERT INTO decisions (project, event_id, item_id, content, content_hash, metadata, label, machine_label,
+    machine_confidence, is_correction, reasons, propensity, blind, raters, guideline_version, release,
+    decided_at, received_at, text_key, signature, bands, group_key, side)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23)
+"""
+
+# The newest decision of each item, if its label is still one of the project's; the newest items first.
+_MEMBERSHIP = """
+SELECT seq, event_id, label #>> '{}' AS label, side FROM (
+    SELECT DISTINCT ON (item_id) seq, event_id, label, side FROM decisions
+    WHERE project = $1 AND seq <= $2 ORDER BY item_id, decided_at DESC, seq DESC
+) AS newest
+WHERE side <> 'left_out' AND label #>> '{}' = ANY($3::text[])
+ORDER BY seq DESC LIMIT $4
+"""
+
+
+def _decision_row(event: ReviewDecided, placed: Placed, now: int) -> tuple[Any, ...]:
+    return (
+        *(event.project, event.event_id, event.item_id, event.content, ids.content_hash(event.content, {})),
+        *(_json(event.metadata), _json(event.label), _json(event.machine_label)),
+        *(event.machine_confidence, event.is_correction, event.reasons, event.propensity, event.blind),
+        *(len(event.decisions), event.guideline_version, event.release, event.decided_at, now),
+        *(placed.sketch.key, placed.sketch.signature, placed.sketch.bands, placed.group, placed.side.value),
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    return Job(
+        id=row["id"],
+        project=row["project"],
+        trainer=row["trainer"],
+        trigger=row["trigger"],
+        state=State(row["state"]),
+        dataset=row["dataset"],
+        progress=row["progress"].encode(),
+        failures=row["failures"],
+        created_at=row["created_at"],
+    )
+
+
+async def _wait_for(connection: asyncpg.Connection, lock: int, project: str) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", lock, project)
+
+
+async def _finish(
+    connection: asyncpg.Connection | asyncpg.Pool, job: Job, state: State, outcome: str, now: int
+) -> None:
+    done = await connection.fetchval(
+        "UPDATE jobs SET state = $2, outcome = $3, finished_at = $4"
+        " WHERE id = $1 AND state IN ('waiting', 'running') RETURNING id",
+        *(job.id, state.value, outcome, now),
+    )
+    if done is None:
+        raise Superseded(f"job {job.id} was finished by another process")
+
+
+async def _add_release(
+    connection: asyncpg.Connection, project: str, release: Release, restores: int | None, now: int
+) -> None:
+    payload = encode(ReleasePublished(project=project, release=release, published_at=now))
+    added = await connection.fetchval(
+        "INSERT INTO releases (project, number, restores, payload, created_at)"
+        " SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS"
+        " (SELECT 1 FROM releases WHERE project = $1 AND number >= $2) RETURNING number",
+        *(project, release.number, restores, payload, now),
+    )
+    if added is None:
+        raise Superseded(f"release {release.number} is not the next one any more")

@@ -1,0 +1,64 @@
+"""What the trainer and its training process say to each other: msgpack, each message after its length."""
+
+from typing import Final
+
+import msgspec
+from labelmill.releases import StudentModel
+
+LENGTH_BYTES: Final = 8
+
+
+class Embed(msgspec.Struct, frozen=True, tag=True):
+    """Asks for embeddings of `texts`."""
+
+    embedder: str
+    texts: list[str]
+
+
+class Fit(msgspec.Struct, frozen=True, tag=True):
+    """Asks for a student. `vectors` is float32, shape (decisions, dimensions), row-major."""
+
+    embedder: str
+    dimensions: int
+    vectors: bytes
+    labels: list[str]
+    groups: list[str]
+    weights: list[float]
+    sure_accuracy: float
+
+
+class Embedded(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Embed: float32, shape (texts, dimensions), row-major."""
+
+    dimensions: int
+    vectors: bytes
+
+
+class Fitted(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Fit."""
+
+    model: StudentModel
+
+
+class Lacking(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Fit when the decisions do not suffice."""
+
+    reason: str
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """The answer when the work met an error."""
+
+    error: str
+
+
+Request = Embed | Fit
+Reply = Embedded | Fitted | Lacking | Broken
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def framed(message: Request | Reply) -> bytes:
+    """Return the message with its length before it."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
