@@ -28,14 +28,15 @@ def dlq_topics(topic: str | None) -> list[str]:
 
 async def list_letters(settings: KafkaSettings, topic: str | None = None) -> list[Letter]:
     """Return the letters that wait, by topic and in order."""
+    names = dlq_topics(topic)
     async with _reading(settings) as consumer:
-        return [letter for name in dlq_topics(topic) for letter in await _waiting(consumer, name)]
+        return [letter for name in names for letter in await _waiting(consumer, name)]
 
 
 async def read_letter(settings: KafkaSettings, letter_id: str) -> tuple[Letter, ConsumerRecord]:
     """Return the letter with its record. Raises CliError if it is not there."""
+    (name,) = dlq_topics(letter_id.split("/", maxsplit=1)[0])
     async with _reading(settings) as consumer:
-        (name,) = dlq_topics(letter_id.split("/", maxsplit=1)[0])
         async for record in _records(consumer, name):
             if retried_id(record) is None and (letter := letter_of(record)).id == letter_id:
                 return letter, record
