@@ -47,3 +47,17 @@ def configure(settings: ServiceSettings, service: str) -> None:
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+# Tracebacks without local variables: those hold passwords, tokens and people's texts.
+
+
+def _json() -> list[Processor]:
+    transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(transformer), structlog.processors.JSONRenderer()]
+
+
+def _readable() -> Processor:
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
