@@ -1,0 +1,1 @@
+"""review-api: the ledger of items and labels, the reviewers' work, and the HTTP side of labelmill."""

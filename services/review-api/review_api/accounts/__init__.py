@@ -1,0 +1,1 @@
+"""Accounts: who may sign in, by password or token, and what they may do."""

@@ -1,0 +1,91 @@
+"""Wiring of review-api: what is made of what, in which order it starts, and which roles run."""
+
+from collections.abc import Collection, Sequence
+from typing import Final, Literal
+
+from fastapi import APIRouter, FastAPI
+from labelmill.runtime.http import operations_app, operations_routes
+from labelmill.runtime.postgres import Database
+from labelmill.runtime.publisher import Publisher
+from labelmill.runtime.service import Component, Context, Service
+from starlette.types import ASGIApp
+
+from review_api.accounts import administration
+from review_api.accounts import api as accounts_api
+from review_api.accounts.access import Access
+from review_api.accounts.first_admin import FirstAdmin
+from review_api.accounts.secrecy import Passwords
+from review_api.accounts.store import AccountStore
+from review_api.http import Shell, install_error_answers
+from review_api.ledger import api as ledger_api
+from review_api.ledger.export import Export
+from review_api.ledger.figures import Figures
+from review_api.projects import api as projects_api
+from review_api.projects.publishing import ProjectPublisher
+from review_api.projects.store import ProjectStore, Specs
+from review_api.settings import ReviewSettings
+from review_api.tasks import api as tasks_api
+from review_api.tasks.desk import Desk
+from review_api.tasks.outbox import Outbox
+from review_api.tasks.relay import Relay
+from review_api.tasks.store import TaskStore
+from review_api.web import api as web_api
+from review_api.web.assets import Assets
+
+Role = Literal["http", "ledger", "relay"]
+
+ROLES: Final[tuple[Role, ...]] = ("http", "ledger", "relay")
+
+
+def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
+    """Return the service with `roles`, not started; does no I/O."""
+    context = Context.create("review-api", settings)
+    database = Database(settings, "review", "review_api")
+    publisher = Publisher(settings)
+    components: list[Component] = [database, publisher]
+    app: ASGIApp = operations_app(context)
+    if "http" in roles:
+        app = _add_http(components, context, database, publisher, settings)
+    if "relay" in roles:
+        components.append(Relay(context, Outbox(database), publisher, settings))
+    return Service(context, app, components)
+
+
+def _add_http(
+    components: list[Component],
+    context: Context,
+    database: Database,
+    publisher: Publisher,
+    settings: ReviewSettings,
+) -> ASGIApp:
+    accounts, passwords = AccountStore(database), Passwords()
+    projects = ProjectStore(database)
+    publishing = ProjectPublisher(projects, publisher)
+    components += [FirstAdmin(accounts, passwords, settings), publishing]
+    access = Access(accounts, settings.principal_cache_seconds)
+    desk = Desk(TaskStore(database), projects, Specs(projects), context.metrics, settings)
+    routers = [
+        accounts_api.router(accounts, access, passwords, settings),
+        administration.router(accounts, access, passwords),
+        projects_api.router(projects, publishing, access),
+        tasks_api.router(desk, access, settings.claim_most),
+        ledger_api.router(Figures(database), Export(database), projects, access),
+        web_api.router(Assets.load()),
+    ]
+    return _application(context, routers)
+
+
+def _application(context: Context, routers: Sequence[APIRouter]) -> FastAPI:
+    app = FastAPI(
+        title="labelmill review-api",
+        version="1",
+        summary="Items in, review work out, labels and figures.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere, which the security headers forbid
+        redoc_url=None,
+        # Flat, rather than included router by router: a request then matches against one list.
+        routes=[*operations_routes(context), *(route for router in routers for route in router.routes)],
+    )
+    install_error_answers(app)
+    app.add_middleware(Shell, metrics=context.metrics)
+    return app

@@ -1,0 +1,107 @@
+"""The shell around every request: error answers, security headers, and the time it took."""
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from labelmill.runtime.metrics import Metrics
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from review_api.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+_encoder = msgspec.json.Encoder()
+
+_SECURITY_HEADERS = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}
+"""For every answer that does not set them itself; the pages have a policy of their own."""
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response; `body` is anything msgspec encodes."""
+    return Response(_encoder.encode(body), status, headers, "application/json")
+
+
+def refusal(error: ApiError) -> Response:
+    """Return the JSON response of an error."""
+    return answer({"error": error.error, "detail": error.detail}, error.status, error.headers)
+
+
+def install_error_answers(app: FastAPI) -> None:
+    """Make every error of `app` a JSON object with `error` and `detail`."""
+
+    @app.exception_handler(ApiError)
+    async def refuse(_: Request, error: ApiError) -> Response:
+        return refusal(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_input(_: Request, error: RequestValidationError) -> Response:
+        return answer({"error": "invalid_request", "detail": _what_is_wrong(error)}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def refuse_plainly(_: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        body = {"error": status.phrase.lower().replace(" ", "_"), "detail": str(error.detail)}
+        return answer(body, error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def fail(request: Request, error: Exception) -> Response:
+        log.error("request failed", method=request.method, route=route_of(request.scope), exc_info=error)
+        return answer({"error": "internal", "detail": "the server failed; the log says why"}, 500)
+
+
+def _what_is_wrong(error: RequestValidationError) -> str:
+    """Return the problems with their places, without the input: it may hold a secret."""
+    return "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of the route that a request took (a bounded set), or `unmatched`."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+class Shell:
+    """ASGI middleware: adds the security headers and measures each request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_security(message.get("headers", []))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            seconds = time.monotonic() - started
+            self._metrics.http_seconds.labels(route_of(scope), str(status)).observe(seconds)
+
+
+def _with_security(headers: Any) -> list[tuple[bytes, bytes]]:
+    present = list(headers)
+    names = {name.lower() for name, _ in present}
+    return present + [(name, value) for name, value in _SECURITY_HEADERS.items() if name not in names]

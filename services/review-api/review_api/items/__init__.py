@@ -1,0 +1,1 @@
+"""Items: taking them in, and telling all that happened to them."""

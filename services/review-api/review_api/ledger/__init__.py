@@ -1,0 +1,1 @@
+"""The ledger: what Kafka tells about items, routes and labels, written once."""

@@ -1,0 +1,121 @@
+"""Routes about what the ledger holds of a project: figures, and the final labels."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from review_api.accounts.access import Access
+from review_api.accounts.roles import Principal
+from review_api.docs import Responses, documented
+from review_api.errors import unknown_project
+from review_api.http import answer
+from review_api.ledger.export import Export
+from review_api.ledger.figures import Figures
+from review_api.projects.api import Project
+from review_api.projects.store import ProjectStore
+
+_MOST_MINUTES = 7 * 24 * 60
+
+
+class StatusShown(BaseModel):
+    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands."""
+
+    items: int
+    accepted: int
+    requested: int
+    open_tasks: int
+    leased_tasks: int
+    decided: int
+    final_labels: int
+    corrections: int
+    cost_usd: float
+    input_tokens: int
+    output_tokens: int
+    llm_calls: int
+    student_only: int
+    release: int
+    human_seconds: float
+
+
+class MinuteShown(BaseModel):
+    minute: int
+    items: int
+    accepted: int
+    requested: int
+    decided: int
+    corrections: int
+    audits: int
+    audit_errors: int
+    cost_usd: float
+
+
+class Stats(BaseModel):
+    """The minutes in which anything was counted, and what is known of the releases."""
+
+    minutes: list[MinuteShown]
+    releases: list[dict[str, Any]]
+
+
+_LINES: Responses = {
+    200: {
+        "description": "One JSON object a line.",
+        "content": {
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"item_id":"t1","label":"positive","source":"machine","confidence":0.97,'
+                '"reasons":["confident"],"release":2,"guideline_version":1,"decided_at":1760000000000}\n',
+            }
+        },
+    }
+}
+
+
+def router(figures: Figures, export: Export, projects: ProjectStore, access: Access) -> APIRouter:
+    """Return the routes about figures and final labels."""
+    routes = APIRouter(prefix="/v1/projects/{project}", tags=["ledger"])
+    someone = access.require()
+    manager = access.require("manager")
+
+    async def known(project: Project) -> str:
+        if not await projects.exists(project):
+            raise unknown_project(project)
+        return project
+
+    @routes.get("/status", summary="Figures of a project", responses=documented(StatusShown, 401, 404))
+    async def status(
+        by: Annotated[Principal, Depends(someone)], project: Annotated[str, Depends(known)]
+    ) -> Response:
+        return answer(await figures.status(project))
+
+    @routes.get(
+        "/stats", summary="Figures by minute, and the releases", responses=documented(Stats, 401, 404, 422)
+    )
+    async def stats(
+        by: Annotated[Principal, Depends(someone)],
+        project: Annotated[str, Depends(known)],
+        minutes: Annotated[int, Query(ge=1, le=_MOST_MINUTES)] = 60,
+    ) -> Response:
+        return answer(
+            {
+                "minutes": await figures.minutes(project, minutes),
+                "releases": await projects.releases(project),
+            }
+        )
+
+    @routes.get(
+        "/labels",
+        summary="Export the final labels",
+        response_class=StreamingResponse,
+        responses={**documented(None, 401, 403, 404, 422), **_LINES},
+    )
+    async def labels(
+        by: Annotated[Principal, Depends(manager)],
+        project: Annotated[str, Depends(known)],
+        content: Annotated[bool, Query(description="add the items' content and metadata")] = False,
+    ) -> Response:
+        """In the order of the item ids. What becomes final while the export runs may or may not be in it."""
+        return StreamingResponse(export.lines(project, content=content), media_type="application/x-ndjson")
+
+    return routes

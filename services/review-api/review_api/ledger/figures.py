@@ -1,0 +1,105 @@
+"""All SQL about figures: a project's state now, and minute by minute."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from labelmill.runtime.postgres import Database
+
+# What is settled counts at once, also before its event has left: the outbox adds what the minutes lack.
+_STATUS: Final = """
+WITH counted AS (
+    SELECT coalesce(sum(items), 0)::bigint AS items, coalesce(sum(accepted), 0)::bigint AS accepted,
+           coalesce(sum(requested), 0)::bigint AS requested, coalesce(sum(decided), 0)::bigint AS decided,
+           coalesce(sum(final_labels), 0)::bigint AS final_labels,
+           coalesce(sum(corrections), 0)::bigint AS corrections, coalesce(sum(cost_usd), 0) AS cost_usd,
+           coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
+           coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
+           coalesce(sum(llm_calls), 0)::bigint AS llm_calls,
+           coalesce(sum(student_only), 0)::bigint AS student_only,
+           coalesce(sum(human_seconds), 0) AS human_seconds
+    FROM minute_stats WHERE project = $1
+), waiting AS (
+    SELECT count(*) AS decided, count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
+           count(*) FILTER (WHERE correction) AS corrections, coalesce(sum(human_seconds), 0) AS human_seconds
+    FROM outbox WHERE project = $1
+), leased AS (
+    SELECT count(DISTINCT task_id) AS tasks FROM assignments
+    WHERE project = $1 AND state = 'leased' AND lease_until > now()
+)
+SELECT c.items, c.accepted, c.requested, c.requested - c.decided - w.decided - l.tasks AS open_tasks,
+       l.tasks AS leased_tasks, c.decided + w.decided AS decided,
+       c.final_labels + w.final_labels AS final_labels,
+       c.corrections + w.corrections AS corrections, c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls,
+       c.student_only, coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
+       c.human_seconds + w.human_seconds AS human_seconds
+FROM counted c, waiting w, leased l
+"""
+
+_MINUTES: Final = """
+SELECT minute, items, accepted, requested, decided, corrections, audits, audit_errors, cost_usd
+FROM minute_stats
+WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - $2::bigint * 60000
+ORDER BY minute
+"""
+
+_WAITING: Final = """
+SELECT project, sum(requested - decided)::bigint - coalesce((
+    SELECT count(*) FROM outbox o WHERE o.project = s.project
+), 0) AS tasks
+FROM minute_stats s GROUP BY project
+"""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands."""
+
+    items: int
+    accepted: int
+    requested: int
+    open_tasks: int
+    leased_tasks: int
+    decided: int
+    final_labels: int
+    corrections: int
+    cost_usd: float
+    input_tokens: int
+    output_tokens: int
+    llm_calls: int
+    student_only: int
+    release: int
+    human_seconds: float
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What was counted in one minute; `minute` is its start in Unix milliseconds."""
+
+    minute: int
+    items: int
+    accepted: int
+    requested: int
+    decided: int
+    corrections: int
+    audits: int
+    audit_errors: int
+    cost_usd: float
+
+
+class Figures:
+    """Figures from PostgreSQL. None of them reads a row per item."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def status(self, project: str) -> Status:
+        row = await self._database.pool.fetchrow(_STATUS, project)
+        return Status(**row)
+
+    async def minutes(self, project: str, last: int) -> list[Minute]:
+        """Return the last minutes in which anything was counted, oldest first."""
+        return [Minute(**row) for row in await self._database.pool.fetch(_MINUTES, project, last)]
+
+    async def waiting_tasks(self) -> dict[str, int]:
+        """Return how many tasks are not settled, by project."""
+        return {row["project"]: row["tasks"] for row in await self._database.pool.fetch(_WAITING)}

@@ -1,0 +1,1 @@
+"""Projects: their definitions, versions and guidelines, and the releases in force."""

@@ -1,0 +1,165 @@
+"""Routes for defining projects and looking at them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Depends, Path, Request, Response
+from labelmill.errors import InvalidProject
+from labelmill.kinds import kind_named
+from labelmill.projects import ProjectSpec, load_project
+from pydantic import BaseModel
+
+from review_api.accounts.access import Access
+from review_api.accounts.roles import Principal
+from review_api.docs import documented
+from review_api.errors import ApiError, unknown_project
+from review_api.http import answer
+from review_api.projects.publishing import ProjectPublisher
+from review_api.projects.store import ProjectStore
+
+log = structlog.get_logger(__name__)
+
+Project = Annotated[str, Path(max_length=63, examples=["sentiment"])]
+
+_MOST_SPEC_BYTES = 1024 * 1024
+
+_EXAMPLE = """\
+project: sentiment
+title: Sentiment of tweets
+labels:
+  - {name: positive, description: the writer feels good about it}
+  - {name: negative}
+guideline: |
+  Decide how the writer feels, not how you feel.
+voters:
+  - {name: llm, type: llm, model: smollm2}
+policy: {accept_threshold: 0.9, audit_rate: 0.02}
+"""
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/yaml": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    }
+}
+
+
+class ProjectSaved(BaseModel):
+    """The version in force; `changed` is false if the definition was the same already."""
+
+    project: str
+    version: int
+    guideline_version: int
+    changed: bool
+
+
+class ProjectLine(BaseModel):
+    project: str
+    title: str
+    version: int
+    guideline_version: int
+
+
+class ProjectList(BaseModel):
+    projects: list[ProjectLine]
+
+
+class ProjectShown(BaseModel):
+    """A project with its whole definition."""
+
+    project: str
+    version: int
+    guideline_version: int
+    spec: dict[str, Any]
+
+
+def router(store: ProjectStore, publishing: ProjectPublisher, access: Access) -> APIRouter:
+    """Return the routes about projects."""
+    routes = APIRouter(prefix="/v1/projects", tags=["projects"])
+    someone = access.require()
+    manager = access.require("manager")
+
+    @routes.put(
+        "/{project}",
+        summary="Define a project, or change it",
+        responses=documented(ProjectSaved, 401, 403, 422),
+        openapi_extra=_BODY,
+    )
+    async def put_project(
+        project: Project, request: Request, by: Annotated[Principal, Depends(manager)]
+    ) -> Response:
+        """The body is the definition in YAML (or JSON, which is YAML). The answer comes once the other
+        services are told; the same definition again changes nothing."""
+        spec = _read(await _body(request), project)
+        version, changed = await store.put(spec, by.name, publishing.publish)
+        log.info("project applied", project=project, version=version.version, changed=changed, by=by.name)
+        return answer(
+            {
+                "project": project,
+                "version": version.version,
+                "guideline_version": version.guideline_version,
+                "changed": changed,
+            }
+        )
+
+    @routes.get("", summary="List the projects", responses=documented(ProjectList, 401))
+    async def list_projects(_: Annotated[Principal, Depends(someone)]) -> Response:
+        return answer({"projects": await store.all()})
+
+    @routes.get("/{project}", summary="Show a project", responses=documented(ProjectShown, 401, 404))
+    async def get_project(project: Project, _: Annotated[Principal, Depends(someone)]) -> Response:
+        version = await store.get(project)
+        if version is None:
+            raise unknown_project(project)
+        return answer(
+            {
+                "project": project,
+                "version": version.version,
+                "guideline_version": version.guideline_version,
+                "spec": version.spec,
+            }
+        )
+
+    return routes
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_SPEC_BYTES:
+            raise ApiError(422, "invalid_project", f"a definition has at most {_MOST_SPEC_BYTES} bytes")
+    return body
+
+
+def _read(body: bytes, project: str) -> ProjectSpec:
+    try:
+        spec = load_project(body)
+        kind_named(spec.kind)
+    except InvalidProject as error:
+        raise ApiError(422, "invalid_project", str(error)) from error
+    except (RecursionError, UnicodeError, ValueError) as error:
+        raise ApiError(422, "invalid_project", f"not YAML: {error}") from error
+    if spec.project != project:
+        raise ApiError(
+            422, "invalid_project", f"project: {spec.project!r} differs from the {project!r} in the address"
+        )
+    if not all(map(_storable, _texts(msgspec.to_builtins(spec)))):
+        raise ApiError(422, "invalid_project", "a text holds a NUL or half a surrogate pair: remove it")
+    return spec
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value.keys(), *value.values()])
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+
+
+def _storable(text: str) -> bool:
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,202 @@
+"""All SQL about projects, their versions, and the releases that the trainer published."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import msgspec
+from labelmill.events import ReleasePublished
+from labelmill.projects import ProjectSpec
+from labelmill.runtime.postgres import Database
+
+from review_api.projects.versions import Version, next_version
+
+_encode = msgspec.json.encode
+_spec_decoder = msgspec.json.Decoder(ProjectSpec)
+
+_MOST_SPECS = 256
+
+
+@dataclass(frozen=True)
+class ProjectRow:
+    """A line of the list of projects."""
+
+    project: str
+    title: str
+    version: int
+    guideline_version: int
+
+
+class ProjectStore:
+    """Projects in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(
+        self, spec: ProjectSpec, by: str, publish: Callable[[Version], Awaitable[None]]
+    ) -> tuple[Version, bool]:
+        """Store `spec` if it is new, publish the version in force, and return it and whether it is new.
+
+        The project stays locked until the event is acknowledged: two changes at once reach Kafka in the
+        order of their versions. After a crash in between, the same version is made and published again.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", spec.project)
+            present = await _present(connection, spec.project)
+            version = next_version(present, spec)
+            changed = version is not present
+            if changed:
+                await _write(connection, version, by)
+            await publish(version)
+            await connection.execute(
+                "UPDATE projects SET published_version = version WHERE project = $1", spec.project
+            )
+        return version, changed
+
+    async def get(self, project: str) -> Version | None:
+        """Return the version in force."""
+        return await _present(self._database.pool, project)
+
+    async def exists(self, project: str) -> bool:
+        return bool(
+            await self._database.pool.fetchval("SELECT true FROM projects WHERE project = $1", project)
+        )
+
+    async def all(self) -> list[ProjectRow]:
+        rows = await self._database.pool.fetch(
+            """
+            SELECT p.project, v.spec ->> 'title' AS title, p.version, p.guideline_version
+            FROM projects p JOIN project_versions v USING (project, version) ORDER BY p.project
+            """
+        )
+        return [ProjectRow(**row) for row in rows]
+
+    async def unpublished(self) -> list[ProjectSpec]:
+        """Return the definitions whose publishing a crash may have prevented."""
+        rows = await self._database.pool.fetch(
+            """
+            SELECT v.spec FROM projects p JOIN project_versions v USING (project, version)
+            WHERE p.published_version < p.version ORDER BY p.project
+            """
+        )
+        return [_spec_decoder.decode(row["spec"]) for row in rows]
+
+    async def specs(self, versions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], ProjectSpec]:
+        """Return the definitions of those (project, version) that exist."""
+        rows = await self._database.pool.fetch(
+            """
+            SELECT v.project, v.version, v.spec
+            FROM unnest($1::text[], $2::int[]) AS wanted(project, version)
+            JOIN project_versions v USING (project, version)
+            """,
+            [project for project, _ in versions],
+            [version for _, version in versions],
+        )
+        return {(row["project"], row["version"]): _spec_decoder.decode(row["spec"]) for row in rows}
+
+    async def existing(self, projects: Sequence[str]) -> set[str]:
+        """Return those of `projects` that exist."""
+        rows = await self._database.pool.fetch(
+            "SELECT project FROM projects WHERE project = ANY($1::text[])", projects
+        )
+        return {row["project"] for row in rows}
+
+    async def put_release(self, event: ReleasePublished) -> None:
+        """Keep a release's summary. A later event about the same release (a rollback to it) replaces it."""
+        release = event.release
+        summary = {
+            "number": release.number,
+            "dataset": release.dataset,
+            "decisions": release.decisions,
+            "evaluation": release.evaluation,
+            "created_at": release.created_at,
+            "student": release.student is not None,
+            "finetuned": release.finetuned,
+        }
+        await self._database.pool.execute(
+            """
+            INSERT INTO releases (project, number, summary, published_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (project, number) DO UPDATE
+            SET summary = EXCLUDED.summary, published_at = EXCLUDED.published_at
+            """,
+            event.project,
+            release.number,
+            _encode(summary).decode(),
+            event.published_at,
+        )
+
+    async def releases(self, project: str) -> list[msgspec.Raw]:
+        """Return the summaries of a project's releases as JSON, oldest first."""
+        rows = await self._database.pool.fetch(
+            "SELECT summary FROM releases WHERE project = $1 ORDER BY number", project
+        )
+        return [msgspec.Raw(row["summary"].encode()) for row in rows]
+
+
+class Specs:
+    """Definitions by project and version, remembered: a version never changes."""
+
+    def __init__(self, store: ProjectStore) -> None:
+        self._store = store
+        self._known: dict[tuple[str, int], ProjectSpec] = {}
+
+    async def load(self, versions: set[tuple[str, int]]) -> dict[tuple[str, int], ProjectSpec]:
+        """Return the definitions of `versions`; those that do not exist are missing from the answer."""
+        unknown = [version for version in versions if version not in self._known]
+        if unknown:
+            if len(self._known) + len(unknown) > _MOST_SPECS:
+                self._known.clear()
+                unknown = list(versions)
+            self._known |= await self._store.specs(unknown)
+        return {version: self._known[version] for version in versions if version in self._known}
+
+    async def get(self, project: str, version: int) -> ProjectSpec:
+        """Return one definition. Raises KeyError if there is none."""
+        return (await self.load({(project, version)}))[(project, version)]
+
+
+async def _present(connection: asyncpg.Connection | asyncpg.Pool, project: str) -> Version | None:
+    row = await connection.fetchrow(
+        """
+        SELECT version, p.guideline_version, v.spec
+        FROM projects p JOIN project_versions v USING (project, version) WHERE project = $1
+        """,
+        project,
+    )
+    return None if row is None else Version(row[0], row[1], _spec_decoder.decode(row["spec"]))
+
+
+async def _write(connection: asyncpg.Connection, version: Version, by: str) -> None:
+    spec = version.spec
+    await connection.execute(
+        """
+        INSERT INTO projects (project, version, guideline_version) VALUES ($1, $2, $3)
+        ON CONFLICT (project) DO UPDATE
+        SET version = EXCLUDED.version, guideline_version = EXCLUDED.guideline_version, updated_at = now()
+        """,
+        spec.project,
+        version.version,
+        version.guideline_version,
+    )
+    await connection.execute(
+        """
+        INSERT INTO project_versions (project, version, guideline_version, spec, created_by)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
+        spec.project,
+        version.version,
+        version.guideline_version,
+        _encode(spec).decode(),
+        by,
+    )
+    await connection.execute(
+        """
+        INSERT INTO guideline_versions (project, guideline_version, guideline, labels)
+        VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+        """,
+        spec.project,
+        version.guideline_version,
+        spec.guideline,
+        _encode(spec.labels).decode(),
+    )

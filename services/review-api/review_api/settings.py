@@ -1,0 +1,52 @@
+"""Environment variables of review-api, as typed values."""
+
+from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
+from pydantic import Field, SecretStr
+
+
+class ReviewSettings(ServiceSettings, DatabaseSettings):
+    """What review-api reads besides the settings that every service has."""
+
+    database_pool_size: int = 16
+
+    admin_name: str = ""
+    """Account that is made, or given the secrets below, at every start; empty makes none."""
+    admin_password: SecretStr = SecretStr("")
+    admin_token: SecretStr = SecretStr("")
+    session_hours: float = 12.0
+    """How long a sign-in on the page holds."""
+    cookie_secure: bool = False
+    """Send the session cookie over HTTPS only; set it wherever the page is served over HTTPS."""
+    login_attempts: int = 5
+    """Wrong passwords a minute, per account name and per address, before signing in has to wait."""
+    principal_cache_seconds: float = 5.0
+    """How long another process's change to accounts, tokens and sessions may go unnoticed."""
+
+    lease_seconds: float = Field(default=300.0, gt=0)
+    """How long a claimed task is held without a heartbeat."""
+    claim_most: int = Field(default=20, ge=1)
+    """Most tasks that one claim hands out."""
+    skip_seconds: float = 3600.0
+    """How long a skipped task is not offered to the same reviewer."""
+    undo_seconds: float = 5.0
+    """How long a decision made on the page can be taken back; decisions with an API token leave at once."""
+    most_seconds_per_decision: float = 600.0
+    """Longest active time counted for one decision: more means that the reviewer went away."""
+
+    ingest_concurrency: int = Field(default=4, ge=1)
+    """Ingestion requests handled at once; further ones get 429."""
+    ingest_most_lag: int = 1_000_000
+    """Records the ledger may lag behind before ingestion answers 429."""
+    ingest_most_outbox: int = 100_000
+    """Decisions that may wait in the outbox before ingestion answers 429."""
+    ingest_idle_seconds: float = 30.0
+    """Silence in the middle of an ingestion request after which it is given up."""
+
+    ledger_batch_records: int = 4000
+    """Most records written to the ledger in one transaction."""
+    relay_batch_records: int = 500
+    """Most decisions published in one go."""
+    relay_poll_seconds: float = 0.1
+    """Pause of the relay when nothing is waiting."""
+    watch_seconds: float = 5.0
+    """Time between two looks at lag, queue and outbox."""

@@ -1,0 +1,1 @@
+"""Tasks: review work under fenced leases, and the decisions that leave through the outbox."""

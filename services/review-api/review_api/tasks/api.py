@@ -1,0 +1,178 @@
+"""Routes of the reviewers' work."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BaseModel, Field
+
+from review_api.accounts.access import Access
+from review_api.accounts.roles import Principal
+from review_api.docs import documented
+from review_api.http import answer
+from review_api.projects.api import Project
+from review_api.tasks.desk import Desk
+from review_api.tasks.store import Claimed
+
+TaskId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
+LeaseText = Annotated[str, Field(min_length=1, max_length=32, examples=["42"])]
+
+
+class Claim(BaseModel):
+    """How many tasks to hand out."""
+
+    count: int = Field(default=1, ge=1)
+
+
+class Suggestion(BaseModel):
+    """The machine's label and its confidence."""
+
+    label: Any
+    confidence: float
+
+
+class Task(BaseModel):
+    """A task in hand.
+
+    A blind task has no suggestion and no reasons: what the machine thinks must not sway the person. `kept` is
+    an answer that this person gave before and that came too late.
+    """
+
+    task_id: int
+    lease: str
+    lease_until: int = Field(description="Unix milliseconds")
+    item_id: str
+    content: str
+    metadata: dict[str, str]
+    blind: bool
+    suggestion: Suggestion | None
+    reasons: list[str]
+    kept: Any
+
+
+class Tasks(BaseModel):
+    tasks: list[Task]
+
+
+class LeaseBody(BaseModel):
+    """The lease that the claim gave."""
+
+    lease: LeaseText
+
+
+class Decision(BaseModel):
+    """The answer to a task."""
+
+    lease: LeaseText
+    label: Any = Field(examples=["positive"])
+
+
+class Skip(BaseModel):
+    """Giving a task back."""
+
+    lease: LeaseText
+    reason: str = Field(default="", max_length=1000, examples=["I do not speak this language"])
+
+
+class DecisionCounted(BaseModel):
+    """`decisions`: how many the task has now; `final`: whether that settled it."""
+
+    task_id: int
+    decisions: int
+    final: bool
+
+
+class Lease(BaseModel):
+    task_id: int
+    lease: str
+    lease_until: int = Field(description="Unix milliseconds")
+
+
+class Skipped(BaseModel):
+    task_id: int
+    skipped: bool
+
+
+def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
+    """Return the routes about tasks."""
+    routes = APIRouter(prefix="/v1", tags=["tasks"])
+    reviewer = access.require("reviewer")
+
+    @routes.post(
+        "/projects/{project}/tasks/claim",
+        summary="Claim tasks",
+        responses=documented(Tasks, 401, 403, 404, 422),
+    )
+    async def claim(
+        project: Project, by: Annotated[Principal, Depends(reviewer)], body: Claim | None = None
+    ) -> Response:
+        """Hands out up to `count` tasks (never more than the server allows), those that the machine is least
+        sure of first, each under a lease. An empty list means that there is nothing to do now."""
+        count = min(body.count if body else 1, claim_most)
+        return answer({"tasks": [_shown(task) for task in await desk.claim(by, project, count)]})
+
+    @routes.post(
+        "/tasks/{task_id}/decision",
+        summary="Answer a task",
+        responses=documented(DecisionCounted, 401, 403, 404, 409, 422),
+    )
+    async def decide(
+        task_id: TaskId, body: Decision, by: Annotated[Principal, Depends(reviewer)]
+    ) -> Response:
+        """Sending the same answer under the same lease again changes nothing. An answer that comes after its
+        lease has ended is not counted (409 `lease_lost`), but kept: the next claim of the task shows it."""
+        return answer(await desk.decide(by, task_id, body.lease, body.label))
+
+    @routes.post(
+        "/tasks/{task_id}/heartbeat",
+        summary="Keep the lease of a task",
+        responses=documented(Lease, 401, 403, 404, 409, 422),
+    )
+    async def heartbeat(
+        task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(reviewer)]
+    ) -> Response:
+        end = await desk.heartbeat(by, task_id, body.lease)
+        return answer({"task_id": task_id, "lease": body.lease, "lease_until": end})
+
+    @routes.post(
+        "/tasks/{task_id}/skip",
+        summary="Give a task back",
+        responses=documented(Skipped, 401, 403, 404, 409, 422),
+    )
+    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(reviewer)]) -> Response:
+        """Others may take it at once; the same person is not offered it again for a while."""
+        await desk.skip(by, task_id, body.lease, body.reason)
+        return answer({"task_id": task_id, "skipped": True})
+
+    @routes.post(
+        "/tasks/{task_id}/undo",
+        summary="Take back one's own decision",
+        responses=documented(Lease, 401, 403, 404, 409),
+    )
+    async def undo(task_id: TaskId, by: Annotated[Principal, Depends(reviewer)]) -> Response:
+        """The task is in hand again, under a new lease. Possible as long as the task needs more decisions, or
+        for some seconds after a decision made on the page settled it; then 409 `too_late`."""
+        lease, end = await desk.undo(by, task_id)
+        return answer({"task_id": task_id, "lease": lease, "lease_until": end})
+
+    return routes
+
+
+def _shown(task: Claimed) -> dict[str, Any]:
+    suggestion = {"label": _raw(task.label), "confidence": task.confidence}
+    return {
+        "task_id": task.task_id,
+        "lease": str(task.fence),
+        "lease_until": task.lease_until,
+        "item_id": task.item_id,
+        "content": task.content,
+        "metadata": _raw(task.metadata),
+        "blind": task.blind,
+        "suggestion": None if task.blind else suggestion,
+        "reasons": [] if task.blind else task.reasons,
+        "kept": None if task.kept is None else _raw(task.kept),
+    }
+
+
+def _raw(json: str) -> msgspec.Raw:
+    return msgspec.Raw(json.encode())

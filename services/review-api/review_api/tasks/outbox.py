@@ -1,0 +1,135 @@
+"""All SQL about the outbox: what is due, what has left, and the figures that go with it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+from labelmill.events import Decision
+from labelmill.runtime.postgres import Database
+
+_LOCK: Final = 0x6C6D72
+"""Advisory lock key of the relay."""
+
+# Marking rows as leaving conflicts with an undo that deletes them: one of the two waits and sees the other.
+_TAKE_DUE: Final = """
+UPDATE outbox SET leaving = true
+WHERE outbox_id IN (
+    SELECT outbox_id FROM outbox WHERE leaving OR not_before <= now() ORDER BY outbox_id LIMIT $1 FOR UPDATE
+) RETURNING task_id
+"""
+
+_SETTLED: Final = """
+SELECT o.outbox_id, t.task_id, t.project, t.item_id, t.partition, v.spec ->> 'kind' AS kind,
+       i.content, i.metadata, t.label, r.label AS machine_label, r.confidence AS machine_confidence,
+       r.reasons, r.propensity, t.blind,
+       t.guideline_version, r.release, t.decided_at,
+       (
+           SELECT json_agg(json_build_object(
+               'reviewer', d.reviewer, 'label', d.label, 'seconds', d.seconds,
+               'decided_at', (extract(epoch FROM d.decided_at) * 1000)::bigint
+           ) ORDER BY d.decided_at, d.slot)
+           FROM decisions d WHERE d.task_id = t.task_id
+       ) AS decisions
+FROM unnest($1::bigint[]) AS due(task_id)
+JOIN outbox o ON o.task_id = due.task_id
+JOIN tasks t ON t.task_id = due.task_id
+JOIN items i ON (i.project, i.item_id) = (t.project, t.item_id)
+JOIN routes r ON (r.project, r.item_id, r.guideline_version) = (t.project, t.item_id, t.guideline_version)
+JOIN project_versions v ON v.project = r.project AND v.version = r.project_version
+ORDER BY o.outbox_id
+"""
+
+_DONE: Final = """
+WITH gone AS (DELETE FROM outbox WHERE outbox_id = ANY($1::bigint[]) RETURNING *)
+INSERT INTO minute_stats AS s
+    (project, minute, decided, final_labels, corrections, audits, audit_errors, human_seconds)
+SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, count(*),
+       count(*) FILTER (WHERE replaced IS NULL), count(*) FILTER (WHERE correction),
+       count(*) FILTER (WHERE audit), count(*) FILTER (WHERE audit AND correction), sum(human_seconds)
+FROM gone GROUP BY project ORDER BY project
+ON CONFLICT (project, minute) DO UPDATE
+SET decided = s.decided + EXCLUDED.decided,
+    final_labels = s.final_labels + EXCLUDED.final_labels,
+    corrections = s.corrections + EXCLUDED.corrections,
+    audits = s.audits + EXCLUDED.audits,
+    audit_errors = s.audit_errors + EXCLUDED.audit_errors,
+    human_seconds = s.human_seconds + EXCLUDED.human_seconds
+"""
+
+_decode = msgspec.json.decode
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A settled task with all that its event tells. Times are Unix milliseconds."""
+
+    outbox_id: int
+    task_id: int
+    project: str
+    item_id: str
+    partition: int
+    kind: str
+    content: str
+    metadata: dict[str, str]
+    label: Any
+    machine_label: Any
+    machine_confidence: float
+    reasons: list[str]
+    propensity: float
+    blind: bool
+    guideline_version: int
+    release: int
+    decided_at: int
+    decisions: list[Decision]
+
+
+class Outbox:
+    """The outbox in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator["Relaying | None"]:
+        """Give the right to relay, or None while another process has it.
+
+        The right is an advisory lock of the connection that the relaying goes through: both end together.
+        """
+        async with self._database.pool.acquire() as connection:
+            free = await connection.fetchval(
+                "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", _LOCK
+            )
+            yield Relaying(connection) if free else None
+
+    async def size(self) -> int:
+        """Return how many events wait."""
+        count: int = await self._database.pool.fetchval("SELECT count(*) FROM outbox")
+        return count
+
+
+class Relaying:
+    """What the one relay does with the outbox."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def take_due(self, most: int) -> list[Settled]:
+        """Mark what is due as leaving and return it, oldest first."""
+        due = [row["task_id"] for row in await self._connection.fetch(_TAKE_DUE, most)]
+        rows = await self._connection.fetch(_SETTLED, due) if due else []
+        return [_settled(dict(row)) for row in rows]
+
+    async def done(self, outbox_ids: Sequence[int]) -> None:
+        """Forget what has left, and count it, in one transaction."""
+        await self._connection.execute(_DONE, outbox_ids)
+
+
+def _settled(row: dict[str, Any]) -> Settled:
+    row["metadata"] = _decode(row["metadata"])
+    row["label"] = _decode(row["label"])
+    row["machine_label"] = _decode(row["machine_label"])
+    row["decisions"] = _decode(row["decisions"], type=list[Decision])
+    return Settled(**row)

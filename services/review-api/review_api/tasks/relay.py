@@ -1,0 +1,108 @@
+"""The outbox relay: what people settled leaves for Kafka, in order, from one process at a time."""
+
+import asyncio
+import contextlib
+
+import structlog
+from labelmill import ids
+from labelmill.events import ReviewDecided, encode
+from labelmill.runtime import tracing
+from labelmill.runtime.publisher import OutRecord, Publisher
+from labelmill.runtime.retry import is_passing
+from labelmill.runtime.service import Context
+from labelmill.topics import REVIEWS_DECIDED, item_key
+
+from review_api.settings import ReviewSettings
+from review_api.tasks.outbox import Outbox, Relaying, Settled
+
+log = structlog.get_logger(__name__)
+
+_NAME = "outbox relay"
+_STANDBY_SECONDS = 1.0
+
+
+class Relay:
+    """A component that publishes the outbox while it holds the relay's lock; others stand by."""
+
+    def __init__(
+        self, context: Context, outbox: Outbox, publisher: Publisher, settings: ReviewSettings
+    ) -> None:
+        self._context = context
+        self._outbox = outbox
+        self._publisher = publisher
+        self._settings = settings
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._running = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._outbox.alone() as relaying:
+                    if relaying is not None:
+                        await self._serve(relaying)
+            except Exception as error:
+                if not is_passing(error):
+                    self._context.health.fail(error)
+                    return
+                log.warning("the relay lost its database", error=repr(error))
+            await asyncio.sleep(_STANDBY_SECONDS)
+
+    async def _serve(self, relaying: Relaying) -> None:
+        log.info("relaying the outbox")
+        while True:
+            if await self.relay_once(relaying) < self._settings.relay_batch_records:
+                await asyncio.sleep(self._settings.relay_poll_seconds)
+
+    async def relay_once(self, relaying: Relaying) -> int:
+        """Publish one batch of what is due, delete it once it is acknowledged, and return its size."""
+        settled = await relaying.take_due(self._settings.relay_batch_records)
+        if not settled:
+            self._context.health.progress(_NAME, idle=True)
+            return 0
+        self._context.health.busy(_NAME)
+        await self._publisher.publish(REVIEWS_DECIDED.name, [self._record(each) for each in settled])
+        await relaying.done([each.outbox_id for each in settled])
+        self._context.metrics.published.labels(REVIEWS_DECIDED.name).inc(len(settled))
+        self._context.health.progress(_NAME, idle=False)
+        return len(settled)
+
+    def _record(self, settled: Settled) -> OutRecord:
+        event = decided_event(settled)
+        traceparent = tracing.new_traceparent(self._context.settings.trace_share)
+        return OutRecord(
+            settled.partition,
+            item_key(event.project, event.item_id),
+            encode(event),
+            [(tracing.TRACEPARENT, traceparent)],
+        )
+
+
+def decided_event(settled: Settled) -> ReviewDecided:
+    """Return the event of a settled task; the same rows give the same event, id included."""
+    return ReviewDecided(
+        event_id=ids.event_id(REVIEWS_DECIDED.name, settled.project, str(settled.task_id)),
+        project=settled.project,
+        item_id=settled.item_id,
+        task_id=settled.task_id,
+        kind=settled.kind,
+        content=settled.content,
+        metadata=settled.metadata,
+        label=settled.label,
+        machine_label=settled.machine_label,
+        machine_confidence=settled.machine_confidence,
+        decisions=settled.decisions,
+        reasons=settled.reasons,
+        propensity=settled.propensity,
+        blind=settled.blind,
+        guideline_version=settled.guideline_version,
+        release=settled.release,
+        decided_at=settled.decided_at,
+    )

@@ -1,0 +1,171 @@
+"""The statements of the task store, named.
+
+Locks are always taken in one order (assignment, task, outbox, final label), so that no two of these
+wait for each other.
+"""
+
+from typing import Final
+
+CLAIM: Final = """
+-- $1 project, $2 reviewer, $3 seconds
+WITH picked AS (
+    SELECT a.task_id, a.slot
+    FROM assignments a
+    WHERE a.project = $1 AND a.state = 'open'
+      -- OFFSET 0 keeps these as look-ups by key for each candidate: joined, they could become a scan.
+      AND NOT EXISTS (SELECT FROM assignments m WHERE m.task_id = a.task_id AND m.reviewer = $2 OFFSET 0)
+      AND NOT EXISTS (
+          SELECT FROM skips s WHERE s.task_id = a.task_id AND s.reviewer = $2 AND s.until > now() OFFSET 0
+      )
+      -- The item may still be on its way to the ledger.
+      AND EXISTS (
+          SELECT FROM tasks t JOIN items i USING (project, item_id) WHERE t.task_id = a.task_id OFFSET 0
+      )
+    ORDER BY a.priority, a.task_id, a.slot
+    LIMIT 1
+    FOR UPDATE OF a SKIP LOCKED
+), leased AS (
+    UPDATE assignments a
+    SET state = 'leased', reviewer = $2, fence = nextval('fences'), leased_at = now(),
+        lease_until = now() + make_interval(secs => $3)
+    FROM picked p
+    WHERE a.task_id = p.task_id AND a.slot = p.slot
+    RETURNING a.task_id, a.fence, a.lease_until
+)
+SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
+       t.item_id, i.content, i.metadata, t.blind, r.label, r.confidence, r.reasons, k.label AS kept
+FROM leased l
+JOIN tasks t USING (task_id)
+JOIN items i USING (project, item_id)
+JOIN routes r USING (project, item_id, guideline_version)
+LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
+"""
+
+REOPEN_EXPIRED: Final = """
+UPDATE assignments a
+SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+FROM (
+    SELECT task_id, slot FROM assignments
+    WHERE project = $1 AND state = 'leased' AND lease_until <= now()
+    FOR UPDATE SKIP LOCKED
+) e
+WHERE a.task_id = e.task_id AND a.slot = e.slot
+"""
+
+EXTEND: Final = """
+UPDATE assignments SET lease_until = now() + make_interval(secs => $4)
+WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
+RETURNING (extract(epoch FROM lease_until) * 1000)::bigint
+"""
+
+SKIP: Final = """
+WITH given_back AS (
+    UPDATE assignments
+    SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+    WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
+    RETURNING task_id
+)
+INSERT INTO skips (task_id, reviewer, reason, until)
+SELECT task_id, $2, $4, now() + make_interval(secs => $5) FROM given_back
+ON CONFLICT (task_id, reviewer) DO UPDATE SET reason = EXCLUDED.reason, until = EXCLUDED.until
+RETURNING true
+"""
+
+STANDING: Final = "SELECT decided, needed FROM tasks WHERE task_id = $1"
+
+DECIDED_AS: Final = "SELECT label FROM decisions WHERE task_id = $1 AND reviewer = $2 AND fence = $3"
+
+KEEP_LATE: Final = """
+INSERT INTO late_decisions (task_id, reviewer, label) VALUES ($1, $2, $3)
+ON CONFLICT (task_id, reviewer) DO UPDATE SET label = EXCLUDED.label, received_at = now()
+"""
+
+TAKE: Final = """
+WITH held AS (
+    UPDATE assignments SET state = 'decided', lease_until = NULL
+    WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
+    RETURNING task_id, slot, leased_at
+)
+SELECT t.task_id, h.slot, t.project, p.version AS project_version, t.item_id, t.guideline_version,
+       t.needed, t.decided, r.label, r.confidence, r.reasons, r.release, i.ingested_at,
+       extract(epoch FROM now() - greatest(
+           h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2)
+       ))::float8 AS seconds
+FROM held h
+JOIN tasks t USING (task_id)
+JOIN items i USING (project, item_id)
+JOIN routes r USING (project, item_id, guideline_version)
+JOIN projects p USING (project)
+FOR UPDATE OF t
+"""
+
+LABELS: Final = "SELECT label FROM decisions WHERE task_id = $1 ORDER BY decided_at, slot"
+
+KEEP: Final = """
+WITH kept AS (
+    INSERT INTO decisions (task_id, slot, project, item_id, reviewer, fence, label, seconds, decided_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
+)
+UPDATE tasks SET decided = decided + 1 WHERE task_id = $1
+"""
+
+SETTLE: Final = """
+-- $1 to $8 the decision, $9 settled label, $10 confidence, $11 guideline version, $12 release,
+-- $13 correction, $14 audit, $15 hold
+WITH kept AS (
+    INSERT INTO decisions (task_id, slot, project, item_id, reviewer, fence, label, seconds, decided_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
+),
+task AS (
+    UPDATE tasks
+    SET decided = decided + 1, label = $9, decided_at = (extract(epoch FROM now()) * 1000)::bigint
+    WHERE task_id = $1
+),
+before AS (
+    SELECT to_jsonb(f) AS present FROM final_labels f WHERE project = $3 AND item_id = $4
+),
+final AS (
+    INSERT INTO final_labels
+        (project, item_id, label, source, confidence, guideline_version, release, decided_at)
+    VALUES ($3, $4, $9, 'people', $10, $11, $12, (extract(epoch FROM now()) * 1000)::bigint)
+    ON CONFLICT (project, item_id) DO UPDATE
+    SET label = EXCLUDED.label, source = EXCLUDED.source, confidence = EXCLUDED.confidence,
+        guideline_version = EXCLUDED.guideline_version, release = EXCLUDED.release,
+        decided_at = EXCLUDED.decided_at
+)
+INSERT INTO outbox (task_id, project, not_before, correction, audit, human_seconds, replaced)
+VALUES (
+    $1, $3, now() + make_interval(secs => $15), $13, $14,
+    $8 + coalesce((SELECT sum(seconds) FROM decisions WHERE task_id = $1), 0),
+    (SELECT present FROM before)
+)
+"""
+
+RELEASE: Final = """
+UPDATE assignments
+SET state = 'leased', fence = nextval('fences'), leased_at = now(),
+    lease_until = now() + make_interval(secs => $3)
+WHERE task_id = $1 AND reviewer = $2 AND state = 'decided'
+RETURNING slot, fence, (extract(epoch FROM lease_until) * 1000)::bigint AS lease_until
+"""
+
+LOCK_TASK: Final = "SELECT project, item_id, decided, needed FROM tasks WHERE task_id = $1 FOR UPDATE"
+
+CALL_BACK: Final = """
+DELETE FROM outbox WHERE task_id = $1 AND NOT leaving AND not_before > clock_timestamp() RETURNING replaced
+"""
+
+DROP_FINAL: Final = "DELETE FROM final_labels WHERE project = $1 AND item_id = $2"
+
+RESTORE_FINAL: Final = """
+UPDATE final_labels f
+SET label = b.label, source = b.source, confidence = b.confidence, guideline_version = b.guideline_version,
+    release = b.release, decided_at = b.decided_at
+FROM jsonb_populate_record(NULL::final_labels, $1::jsonb) b
+WHERE f.project = b.project AND f.item_id = b.item_id
+"""
+
+DROP_DECISION: Final = """
+WITH dropped AS (DELETE FROM decisions WHERE task_id = $1 AND slot = $2)
+UPDATE tasks SET decided = decided - 1, label = NULL, decided_at = NULL WHERE task_id = $1
+"""
