@@ -229,7 +229,6 @@ def check_item(item: ItemIngested) -> ItemIngested:
         raise InvalidRecord("content_empty", "there is nothing to label")
     if not item.item_id or len(item.item_id) > MAX_ID_CHARS:
         raise InvalidRecord("invalid_item_id", f"item_id must have 1 to {MAX_ID_CHARS} characters")
-    texts = [item.content, item.item_id, *item.metadata, *item.metadata.values()]
-    if any("\0" in text for text in texts):
+    if "\0" in "".join([item.content, item.item_id, *item.metadata, *item.metadata.values()]):
         raise InvalidRecord("nul_character", "text with NUL characters cannot be stored: remove them")
     return item

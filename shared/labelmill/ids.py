@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-_SEPARATOR = b"\x1f"
+_SEPARATOR = "\x1f"
 
 
 def event_id(*parts: str) -> str:
@@ -11,7 +11,7 @@ def event_id(*parts: str) -> str:
 
     Two deliveries of the same fact get the same id, so a sink that keys on it is idempotent.
     """
-    return hashlib.blake2b(_SEPARATOR.join(part.encode() for part in parts), digest_size=16).hexdigest()
+    return hashlib.blake2b(_SEPARATOR.join(parts).encode(), digest_size=16).hexdigest()
 
 
 def content_hash(content: str, metadata: dict[str, str]) -> str:
@@ -21,7 +21,7 @@ def content_hash(content: str, metadata: dict[str, str]) -> str:
     """
     digest = hashlib.blake2b(content.encode(), digest_size=16)
     for name in sorted(metadata):
-        digest.update(_SEPARATOR + name.encode() + b"\x1e" + metadata[name].encode())
+        digest.update(f"{_SEPARATOR}{name}\x1e{metadata[name]}".encode())
     return digest.hexdigest()
 
 
@@ -30,5 +30,5 @@ def uniform(key: str, *parts: str) -> float:
 
     Random draws of the policy (audits) use it, so that a replay routes every item the same way.
     """
-    digest = hmac.digest(key.encode(), _SEPARATOR.join(part.encode() for part in parts), "sha256")
+    digest = hmac.digest(key.encode(), _SEPARATOR.join(parts).encode(), "sha256")
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53

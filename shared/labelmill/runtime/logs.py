@@ -13,6 +13,7 @@ _QUIET = {
     "asyncio": logging.WARNING,
     "faststream": logging.ERROR,  # it warns at every start that topics are not created: bootstrap does that
     "httpx": logging.WARNING,
+    "httpx2": logging.WARNING,  # a line a request: at hundreds of LLM calls a second, a tenth of their cost
 }
 
 
