@@ -38,26 +38,26 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
 
 
-def web_router(assets: Assets) -> APIRouter:
+def router(assets: Assets) -> APIRouter:
     """Return the routes; none of them needs an account, for the files hold no data."""
-    router = APIRouter(include_in_schema=False)
+    routes = APIRouter(include_in_schema=False)
 
-    @router.get("/")
+    @routes.get("/")
     async def review_page(request: Request) -> Response:
         return _answer(request, assets.pages["review"], _ASK_FIRST)
 
-    @router.get("/dashboard")
+    @routes.get("/dashboard")
     async def dashboard_page(request: Request) -> Response:
         return _answer(request, assets.pages["dashboard"], _ASK_FIRST)
 
-    @router.get("/static/{version}/{path:path}")
+    @routes.get("/static/{version}/{path:path}")
     async def static_file(request: Request, version: str, path: str) -> Response:
         asset = assets.static.get(path)
         if asset is None:
             return PlainTextResponse("no such file", 404, headers=_SECURITY_HEADERS)
         return _answer(request, asset, _FOR_GOOD if version == assets.version else _ASK_FIRST)
 
-    return router
+    return routes
 
 
 def _answer(request: Request, asset: Asset, caching: str) -> Response:

@@ -17,12 +17,11 @@ export class Desk {
   constructor({ account, project, onChange, onSignedOut }) {
     Object.assign(this, { account, project, onChange, onSignedOut });
     this.heldKey = `labelmill.held.${account.name}.${project.project}`;
-    this.keptKey = `labelmill.kept.${account.name}.${project.project}`;
     this.link = new Link(() => this.resume(), onChange);
     this.outbox = new Outbox({
       user: account.name,
       link: this.link,
-      onSent: (entry, answer) => this.sent(entry, answer),
+      onSent: (entry) => this.sent(entry),
       onRefused: (entry, error) => this.refused(entry, error),
       onSignedOut,
     });
@@ -46,10 +45,6 @@ export class Desk {
 
   get unsent() {
     return this.outbox.entries.length;
-  }
-
-  get kept() {
-    return read(localStorage, this.keptKey, {});
   }
 
   // Decisions a minute over the last five, or since the first of them; null before there are three.
@@ -135,7 +130,6 @@ export class Desk {
     this.answer(task, { kind: "decision", label, body: { lease: task.lease, label } });
     this.paceStamps.push(Date.now());
     this.decidedToday += 1;
-    this.forgetKept(task);
     this.say(`Labelled ${label}.`);
   }
 
@@ -167,9 +161,9 @@ export class Desk {
     this.fill();
   }
 
-  sent(entry, answer) {
+  sent(entry) {
     const past = this.history.find((one) => one.id === entry.id);
-    if (past) Object.assign(past, { sent: true, lease: answer.lease ?? past.task.lease });
+    if (past) past.sent = true;
     this.refreshStatusSoon();
     this.onChange();
   }
@@ -178,12 +172,11 @@ export class Desk {
     this.history = this.history.filter((one) => one.id !== entry.id);
     if (entry.kind === "decision") {
       this.decidedToday = Math.max(0, this.decidedToday - 1);
-      this.keep(entry);
       const why =
         error.code === "lease_lost"
-          ? "came after your hold on the task had ended, so somebody else may be answering it. It was not counted"
-          : `was not taken (${error.message})`;
-      this.notify("kept", `Your answer “${entry.label}” ${why}. It is kept here.`, entry);
+          ? "came after your hold on the task had ended, so it was not counted: somebody else may have the task now. It is kept, and marked on its button should the task come back to you."
+          : `was not taken: ${error.message}.`;
+      this.notify("kept", `Your answer “${entry.label}” ${why}`, entry);
     }
     this.onChange();
   }
@@ -215,8 +208,8 @@ export class Desk {
     await this.outbox.flush(); // it was on its way
     if (this.outbox.withdraw(past.id)) return {};
     const path = `/v1/tasks/${segment(String(past.task.task_id))}/undo`;
-    const answer = await call("POST", path, { lease: past.lease ?? past.task.lease });
-    return { lease: answer.lease ?? past.task.lease, lease_until: answer.lease_until ?? past.task.lease_until };
+    const { lease, lease_until } = await call("POST", path);
+    return { lease, lease_until };
   }
 
   failedToUndo(past, error) {
@@ -226,7 +219,7 @@ export class Desk {
       return this.notify("trouble", "The last answer cannot be taken back before the connection is here again.");
     }
     this.history = this.history.filter((one) => one !== past);
-    this.notify("trouble", `It is too late to take “${past.label}” back: the label is final already.`);
+    this.notify("trouble", `It is too late to take “${past.label}” back: it has left already.`);
   }
 
   // Leaves a task whose hold ended while it was shown.
@@ -245,7 +238,7 @@ export class Desk {
     const path = `/v1/tasks/${segment(String(task.task_id))}/heartbeat`;
     try {
       const answer = await call("POST", path, { lease: task.lease });
-      if (answer.lease_until) this.learnBeat(answer.lease_until - answer.serverNow);
+      this.learnBeat(answer.lease_until - answer.serverNow);
     } catch (error) {
       if (error.status === 409 || error.status === 404) this.lose(task);
       else if (error.status === 401) this.onSignedOut();
@@ -294,15 +287,6 @@ export class Desk {
       this.statusSoon = false;
       this.refreshStatus();
     });
-  }
-
-  keep(entry) {
-    write(localStorage, this.keptKey, { ...this.kept, [entry.item_id]: entry.label });
-  }
-
-  forgetKept(task) {
-    const { [task.item_id]: _, ...others } = this.kept;
-    write(localStorage, this.keptKey, others);
   }
 
   notify(kind, text, entry = null) {

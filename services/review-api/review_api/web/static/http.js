@@ -37,7 +37,7 @@ async function once(method, path, body) {
   let response, answer;
   try {
     response = await fetch(path, init);
-    answer = await response.json().catch(() => ({}));
+    answer = response.status === 204 ? {} : await response.json().catch(() => ({}));
   } catch {
     throw new ApiError(0, "unreachable", "The server does not answer.");
   }

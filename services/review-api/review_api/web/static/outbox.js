@@ -56,10 +56,10 @@ export class Outbox {
 
   async sendOne(entry) {
     try {
-      const answer = await call("POST", entry.path, entry.body);
+      await call("POST", entry.path, entry.body);
       this.remove(entry.id);
       this.link.worked();
-      this.onSent(entry, answer);
+      this.onSent(entry);
     } catch (error) {
       if (error.mayPass) this.link.failed(error);
       else if (error.status === 401) this.onSignedOut();

@@ -124,11 +124,10 @@ function Stage({ desk, project, singleKeys, pressed, onChoose }) {
     <p>Ask a manager for the reviewer role. The <a href="/dashboard${location.search}">dashboard</a> is open to you.</p>
   </${Blank}>`;
   if (task === null) return html`<${NothingHere} desk=${desk} project=${project} />`;
-  const kept = desk.kept[task.item_id];
   return html`
     <${TaskCard} task=${task} />
     ${task.lost && html`<${LostTask} onNext=${() => desk.next()} />`}
-    <${Labels} labels=${project.spec.labels} task=${task} kept=${kept} singleKeys=${singleKeys} pressed=${pressed} onChoose=${onChoose} />
+    <${Labels} labels=${project.spec.labels} task=${task} singleKeys=${singleKeys} pressed=${pressed} onChoose=${onChoose} />
   `;
 }
 

@@ -49,11 +49,11 @@ function Suggestion({ suggestion }) {
   </p>`;
 }
 
-export function Labels({ labels, task, kept, singleKeys, pressed, onChoose }) {
+export function Labels({ labels, task, singleKeys, pressed, onChoose }) {
   const few = labels.length <= 4 && labels.every((label) => label.name.length <= 24);
   return html`<div class=${few ? "labels few" : "labels"} role="group" aria-label="Labels" data-count=${labels.length}>
     ${labels.map((label, index) => {
-      const marks = marksOf(label.name, task, kept);
+      const marks = marksOf(label.name, task);
       const classes = ["label", marks.suggested && "suggested", pressed === label.name && "pressed"];
       return html`<button key=${label.name} class=${classes.filter(Boolean).join(" ")} disabled=${task.lost}
         aria-keyshortcuts=${singleKeys ? labelKey(index) : undefined} onClick=${() => onChoose(label.name)}>
@@ -68,10 +68,10 @@ export function Labels({ labels, task, kept, singleKeys, pressed, onChoose }) {
   </div>`;
 }
 
-function marksOf(name, task, kept) {
+function marksOf(name, task) {
   const suggested = task.suggestion?.label === name;
   if (task.undone === name) return { suggested, text: "taken back" };
-  if (kept === name) return { suggested, text: "your kept answer" };
+  if (task.kept === name) return { suggested, text: "your kept answer" };
   return { suggested, text: suggested ? "suggested" : "" };
 }
 

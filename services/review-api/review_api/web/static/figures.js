@@ -1,0 +1,77 @@
+// From the API's status and minutes to the numbers and lines of the dashboard. Pure functions.
+
+const MINUTE_MS = 60_000;
+const POINTS = 120;
+
+// Minutes without events are not sent: every bin of the window gets a value, sums per bin and `size` minutes each.
+export function bins(minutes, windowMinutes, nowMs) {
+  const size = Math.max(1, Math.ceil(windowMinutes / POINTS));
+  const step = size * MINUTE_MS;
+  const last = Math.floor(nowMs / step) * step;
+  const count = Math.ceil(windowMinutes / size);
+  const starts = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * step);
+  const sums = starts.map(() => ({}));
+  for (const { minute, ...figures } of minutes) {
+    const at = Math.floor((Math.floor(minute / step) * step - starts[0]) / step);
+    if (sums[at] === undefined) continue;
+    for (const [name, value] of Object.entries(figures)) sums[at][name] = (sums[at][name] ?? 0) + value;
+  }
+  return { size, starts, sums };
+}
+
+export function ratePerMinute({ size, sums }, name) {
+  return sums.map((sum) => (sum[name] ?? 0) / size);
+}
+
+export function shares({ sums }, part, rest) {
+  return sums.map((sum) => ratio(sum[part] ?? 0, (sum[part] ?? 0) + (sum[rest] ?? 0)));
+}
+
+export function running({ sums }, name) {
+  let total = 0;
+  return sums.map((sum) => (total += sum[name] ?? 0));
+}
+
+// 1 - wrong/all over everything up to each bin; null before there is any.
+export function runningAccuracy(binned, wrong, all) {
+  const wrongs = running(binned, wrong);
+  return running(binned, all).map((total, index) => (total > 0 ? 1 - wrongs[index] / total : null));
+}
+
+// The queue is not recorded by the minute: it is counted back from what waits now.
+export function queue({ sums }, waitingNow) {
+  let waiting = waitingNow;
+  const back = sums.toReversed().map((sum) => {
+    const then = Math.max(0, waiting);
+    waiting -= (sum.requested ?? 0) - (sum.decided ?? 0);
+    return then;
+  });
+  return back.toReversed();
+}
+
+export function totals(minutes) {
+  const sum = (name) => minutes.reduce((total, minute) => total + (minute[name] ?? 0), 0);
+  return { audits: sum("audits"), auditErrors: sum("audit_errors"), decided: sum("decided"), corrections: sum("corrections") };
+}
+
+export function ratio(part, whole) {
+  return whole > 0 ? part / whole : null;
+}
+
+// Wilson's interval at 95%: where the true share lies, given `good` of `all`.
+export function interval(good, all) {
+  if (all === 0) return null;
+  const z = 1.96;
+  const share = good / all;
+  const middle = (share + (z * z) / (2 * all)) / (1 + (z * z) / all);
+  const half = (z / (1 + (z * z) / all)) * Math.sqrt((share * (1 - share)) / all + (z * z) / (4 * all * all));
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}
+
+// Human minutes against the same number of labels made by people alone.
+export function savings(status, spec) {
+  const spent = (status.human_seconds ?? 0) / 60;
+  const alone = (status.final_labels ?? 0) * spec.minutes_per_decision;
+  const saved = Math.max(0, alone - spent);
+  return { spent, saved, savedUsd: Math.max(0, (saved / 60) * spec.usd_per_hour - (status.cost_usd ?? 0)) };
+}
