@@ -1,9 +1,9 @@
 """The DLQ topics in Kafka: reading the letters that wait, and sending them back."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from labelmill.runtime import kafka
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.settings import KafkaSettings
@@ -28,16 +28,16 @@ def dlq_topics(topic: str | None) -> list[str]:
 
 async def list_letters(settings: KafkaSettings, topic: str | None = None) -> list[Letter]:
     """Return the letters that wait, by topic and in order."""
-    names = dlq_topics(topic)
-    async with _reading(settings) as consumer:
-        return [letter for name in names for letter in await _waiting(consumer, name)]
+    found = {name: WaitingList() for name in dlq_topics(topic)}
+    async for record in _records(settings, list(found)):
+        found[record.topic].add(record)
+    return [letter for letters in found.values() for letter in letters.letters()]
 
 
 async def read_letter(settings: KafkaSettings, letter_id: str) -> tuple[Letter, ConsumerRecord]:
     """Return the letter with its record. Raises CliError if it is not there."""
-    (name,) = dlq_topics(letter_id.split("/", maxsplit=1)[0])
-    async with _reading(settings) as consumer:
-        async for record in _records(consumer, name):
+    async with aclosing(_records(settings, dlq_topics(letter_id.split("/", maxsplit=1)[0]))) as records:
+        async for record in records:
             if retried_id(record) is None and (letter := letter_of(record)).id == letter_id:
                 return letter, record
     raise CliError(f"there is no dead letter {letter_id}: see `labelmill dlq list`")
@@ -48,24 +48,21 @@ async def retry_letters(settings: KafkaSettings, letters: Iterable[Letter]) -> i
 
     A crash in between sends some twice, which the consumers' idempotence absorbs.
     """
-    chosen: dict[str, dict[int, Letter]] = {}
+    chosen: dict[str, set[int]] = {}
     for letter in letters:
-        chosen.setdefault(letter.topic, {})[letter.dlq_offset] = letter
+        chosen.setdefault(letter.topic, set()).add(letter.dlq_offset)
     publisher = Publisher(settings)
-    async with _reading(settings) as consumer:
-        await publisher.start()
-        try:
-            return sum([await _retry(consumer, publisher, topic, chosen[topic]) for topic in chosen])
-        finally:
-            await publisher.stop()
+    await publisher.start()
+    try:
+        return sum([await _retry(settings, publisher, topic, chosen[topic]) for topic in chosen])
+    finally:
+        await publisher.stop()
 
 
-async def _retry(
-    consumer: AIOKafkaConsumer, publisher: Publisher, topic: str, chosen: dict[int, Letter]
-) -> int:
+async def _retry(settings: KafkaSettings, publisher: Publisher, topic: str, chosen: set[int]) -> int:
     batch: list[ConsumerRecord] = []
     size = sent = 0
-    async for record in _records(consumer, f"{topic}.dlq"):
+    async for record in _records(settings, [f"{topic}.dlq"]):
         if record.offset in chosen:
             batch.append(record)
             size += len(record.value or b"")
@@ -82,32 +79,30 @@ async def _send(publisher: Publisher, topic: str, batch: Sequence[ConsumerRecord
     return len(batch)
 
 
-@asynccontextmanager
-async def _reading(settings: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
+async def _records(settings: KafkaSettings, topics: Sequence[str]) -> AsyncGenerator[ConsumerRecord, None]:
+    """Yield what the DLQs hold at the call, one topic's records in order.
+
+    Dead letters are always written to partition 0.
+    """
     consumer = kafka.reader(settings)
     try:
         await consumer.start()
-        yield consumer
+        _require(set(topics) - await consumer.topics())
+        partitions = [TopicPartition(topic, 0) for topic in topics]
+        consumer.assign(partitions)
+        first = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            consumer.seek(partition, first[partition])
+        while left := [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+            for batch in (await consumer.getmany(*left, timeout_ms=500)).values():
+                for record in batch:
+                    if record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                        yield record
     finally:
         await consumer.stop()
 
 
-async def _waiting(consumer: AIOKafkaConsumer, topic: str) -> list[Letter]:
-    found = WaitingList()
-    async for record in _records(consumer, topic):
-        found.add(record)
-    return found.letters()
-
-
-async def _records(consumer: AIOKafkaConsumer, topic: str) -> AsyncIterator[ConsumerRecord]:
-    """Yield what the topic holds at the call. Dead letters are always written to partition 0."""
-    if topic not in await consumer.topics():
-        raise CliError(f"Kafka has no topic {topic}: prepare it with `labelmill bootstrap`")
-    partition = TopicPartition(topic, 0)
-    consumer.assign([partition])
-    await consumer.seek_to_beginning(partition)
-    end = (await consumer.end_offsets([partition]))[partition]
-    while await consumer.position(partition) < end:
-        for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, []):
-            if record.offset < end:
-                yield record
+def _require(missing: set[str]) -> None:
+    if missing:
+        raise CliError(f"Kafka has no topic {min(missing)}: prepare it with `labelmill bootstrap`")
