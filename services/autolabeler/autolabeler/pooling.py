@@ -32,15 +32,17 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
     Tokens and cost are those this score paid for. If it paid for none the vote is `cached`, and they
     are what somebody else paid when it was made.
     """
-    rows = [
-        [answer.shares[letter] for letter in template.letter_of]
-        for template, (answer, _) in zip(voter.templates, paid, strict=True)
-    ]
-    shares = rows[0] if len(rows) == 1 else [round(share, DECIMALS) for share in mean(rows)]
+    (answer, is_payer), *others = paid
+    shares = voter.templates[0].by_label(answer.shares)
+    input_tokens, output_tokens = answer.input_tokens, answer.output_tokens
+    if others:
+        rows = [template.by_label(each.answer.shares) for template, each in zip(voter.templates, paid, strict=True)]
+        shares = tuple(round(share, DECIMALS) for share in mean(rows))
+        is_payer = any(each.is_payer for each in paid)
+        counted = [each.answer for each in paid if each.is_payer or not is_payer]
+        input_tokens = sum(answer.input_tokens for answer in counted)
+        output_tokens = sum(answer.output_tokens for answer in counted)
     confidence = max(shares)
-    counted = [answer for answer, is_payer in paid if is_payer] or [answer for answer, _ in paid]
-    input_tokens = sum(answer.input_tokens for answer in counted)
-    output_tokens = sum(answer.output_tokens for answer in counted)
     return Vote(
         voter=voter.name,
         version=voter.model,
@@ -51,7 +53,7 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost_usd=voter.prices.cost_usd(input_tokens, output_tokens),
-        cached=not any(is_payer for _, is_payer in paid),
+        cached=not is_payer,
     )
 
 
@@ -103,4 +105,5 @@ def _pooled(plan: Plan, votes: Sequence[Vote]) -> Opinion:
         even = 1.0 / len(plan.labels)
         return Opinion(plan.labels[0], even, dict.fromkeys(plan.labels, even))
     opinions = [Opinion(vote.label, vote.confidence, vote.probabilities) for vote in votes]
+    # One voter's opinion is the pool's: a shortcut for most items, once the student is sure of them.
     return opinions[0] if len(opinions) == 1 else plan.kind.pool(opinions)

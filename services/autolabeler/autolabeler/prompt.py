@@ -7,6 +7,7 @@ prompt prefixes reads it once. The request body is built as bytes: what is share
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -36,7 +37,7 @@ def as_data(text: str) -> str:
 class Template:
     """The prompt of one voter with the options in one order; filled with an item's text it is a question."""
 
-    __slots__ = ("_head", "_key", "_model", "_tail", "letter_of")
+    __slots__ = ("_head", "_key", "_model", "_tail", "_options", "by_label")
 
     def __init__(
         self, spec: ProjectSpec, voter: VoterSpec, model: str, shift: int, tokens_field: str
@@ -44,8 +45,8 @@ class Template:
         """`shift` rotates the options; `tokens_field` is what the provider calls the limit on new tokens."""
         labels = spec.label_names
         order = [(index + shift) % len(labels) for index in range(len(labels))]
-        self.letter_of = tuple(order.index(label) for label in range(len(labels)))
-        """Index of the letter of each label."""
+        self.by_label = itemgetter(*(order.index(label) for label in range(len(labels))))
+        """Takes values in the order of the letters and returns them in the order of the labels."""
         body = msgspec.json.encode(
             {
                 "model": model,
@@ -58,6 +59,7 @@ class Template:
         )
         head, _, tail = body.rpartition(msgspec.json.encode(_HOLE)[1:-1])
         self._model = model
+        self._options = len(labels)
         self._head = head
         self._tail = tail
         self._key = blake2b(head, digest_size=16)
@@ -67,7 +69,7 @@ class Template:
         key = self._key.copy()
         rest = encoded + self._tail
         key.update(rest)
-        return Question(key.digest(), self._model, self._head + rest, len(self.letter_of))
+        return Question(key.digest(), self._model, self._head + rest, self._options)
 
 
 def encode_text(text: str) -> bytes:
