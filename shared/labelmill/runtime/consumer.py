@@ -8,7 +8,7 @@ the service before another offset is committed; the records come again after the
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 import structlog
@@ -60,17 +60,28 @@ def parse(
     return good, bad
 
 
-async def isolate(
-    parsed: Sequence[Parsed[E]], write: Callable[[Sequence[Parsed[E]]], Awaitable[None]]
-) -> list[DeadLetter]:
+class FromRecord(Protocol):
+    """Whatever was made of a record."""
+
+    @property
+    def record(self) -> ConsumerRecord: ...
+
+
+R = TypeVar("R", bound=FromRecord)
+
+# COPY encodes the values itself and says with Python's own errors what does not fit.
+_REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, OverflowError, UnicodeEncodeError)
+
+
+async def isolate(batch: Sequence[R], write: Callable[[Sequence[R]], Awaitable[None]]) -> list[DeadLetter]:
     """Write a batch; if the database refuses its data, halve it until the culprits stand alone."""
     try:
-        await write(parsed)
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        if len(parsed) == 1:
-            return [DeadLetter(parsed[0].record, InvalidRecord("refused_by_database", str(error)))]
-        middle = len(parsed) // 2
-        return await isolate(parsed[:middle], write) + await isolate(parsed[middle:], write)
+        await write(batch)
+    except _REFUSALS as error:
+        if len(batch) == 1:
+            return [DeadLetter(batch[0].record, InvalidRecord("refused_by_database", str(error)))]
+        middle = len(batch) // 2
+        return await isolate(batch[:middle], write) + await isolate(batch[middle:], write)
     return []
 
 

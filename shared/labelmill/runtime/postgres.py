@@ -1,5 +1,6 @@
 """PostgreSQL: a pool on the service's own schema, and forward-only migrations."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -21,11 +22,18 @@ class Database:
     `jsonb` values go in and come out as JSON text: the stores encode and decode them with msgspec.
     """
 
-    def __init__(self, settings: DatabaseSettings, schema: str, migrations: str) -> None:
-        """`migrations` is the import package whose `migrations/*.sql` belong to `schema`."""
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        schema: str,
+        migrations: str,
+        session: Mapping[str, str] | None = None,
+    ) -> None:
+        """`migrations` is the import package whose `migrations/*.sql` belong to `schema`; `session` are
+        further settings of every session, as PostgreSQL names them."""
         self._settings = settings
-        self._schema = schema
         self._migrations = migrations
+        self._session = {"search_path": schema, "jit": "off", **(session or {})}
         self._pool: asyncpg.Pool | None = None
 
     @property
@@ -41,7 +49,7 @@ class Database:
                     min_size=1,
                     max_size=self._settings.database_pool_size,
                     command_timeout=60,
-                    server_settings={"search_path": self._schema, "jit": "off"},
+                    server_settings=self._session,
                 )
         await migrate(self.pool, self._migrations)
 
