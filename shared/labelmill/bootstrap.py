@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from labelmill.runtime.kafka import MAX_REQUEST_BYTES, client_options
+from labelmill.runtime.kafka import MAX_REQUEST_BYTES, MAX_TOPIC_BYTES, client_options
 from labelmill.runtime.settings import KafkaSettings
 from labelmill.topics import DAY_MS, TOPICS, Topic
 
@@ -39,7 +39,8 @@ def _new_topics(settings: KafkaSettings) -> list[NewTopic]:
             )
         )
         if topic.dlq:
-            found.append(_new_topic(settings, topic.dlq, 1, DLQ_CONFIG))
+            config = {**DLQ_CONFIG, "max.message.bytes": str(MAX_REQUEST_BYTES)}
+            found.append(_new_topic(settings, topic.dlq, 1, config))
     return found
 
 
@@ -55,7 +56,7 @@ def _new_topic(settings: KafkaSettings, name: str, partitions: int, config: dict
         name=name,
         num_partitions=partitions,
         replication_factor=settings.kafka_replication_factor,
-        topic_configs={"max.message.bytes": str(MAX_REQUEST_BYTES), **config},
+        topic_configs={"max.message.bytes": str(MAX_TOPIC_BYTES), **config},
     )
 
 

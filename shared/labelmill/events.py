@@ -19,6 +19,12 @@ Label = str | list[Any] | dict[str, Any]
 MAX_CONTENT_BYTES = 256 * 1024
 """Longest item content, in UTF-8 bytes. Longer texts do not fit a prompt and crowd out other records."""
 
+MAX_METADATA_BYTES = 64 * 1024
+"""Most metadata of an item, names and values together: it travels with every event of the item."""
+
+MAX_RECORD_BYTES = 2 * 1024 * 1024
+"""Longest record that is decoded. An event made from it still fits its topic, and its dead letter the DLQ."""
+
 MAX_ID_CHARS = 200
 
 
@@ -184,21 +190,27 @@ class EventDecoder(Generic[E]):
         """Return the event in `value`.
 
         Raises:
-            InvalidRecord: `empty_record`, `malformed_json`, `invalid_utf8`, `unknown_schema_version` or
-                `invalid_event`, with the position or field in the detail.
+            InvalidRecord: `empty_record`, `record_too_large`, `invalid_utf8`, `malformed_json`,
+                `nested_too_deeply`, `unknown_schema_version` or `invalid_event`, with the position or field
+                in the detail.
         """
         if value is None:
             raise InvalidRecord("empty_record", f"a {self._name} needs a value")
+        if len(value) > MAX_RECORD_BYTES:
+            detail = f"a {self._name} of {len(value)} bytes; at most {MAX_RECORD_BYTES} are taken"
+            raise InvalidRecord("record_too_large", detail)
         try:
+            # The decoder skips fields it does not know without looking at their bytes, which travel on.
+            value.decode()
             return self._decoder.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._refusal(value, error) from error
 
     def _refusal(self, value: bytes, error: Exception) -> InvalidRecord:
-        try:
-            value.decode()
-        except UnicodeDecodeError as bad:
-            return InvalidRecord("invalid_utf8", str(bad))
+        if isinstance(error, UnicodeDecodeError):
+            return InvalidRecord("invalid_utf8", str(error))
+        if isinstance(error, RecursionError):
+            return InvalidRecord("nested_too_deeply", f"{self._name}: too many objects within objects")
         if not isinstance(error, msgspec.ValidationError):
             return InvalidRecord("malformed_json", str(error))
         version = _version_of(value)
@@ -208,20 +220,21 @@ class EventDecoder(Generic[E]):
 
 
 def _version_of(value: bytes) -> Any:
+    """Return the version that an event claims; 1 if it claims none or is no event at all."""
     try:
         return msgspec.json.decode(value, type=_VersionOnly).v
-    except msgspec.DecodeError:
-        return None
+    except (msgspec.DecodeError, RecursionError):
+        return 1
 
 
 def check_item(item: ItemIngested) -> ItemIngested:
     """Return `item` if it can be labelled and stored.
 
     Raises:
-        InvalidRecord: `content_too_large`, `content_empty`, `nul_character` (PostgreSQL stores none) or
-            `invalid_item_id`.
+        InvalidRecord: `content_too_large`, `metadata_too_large`, `content_empty`, `invalid_item_id` or
+            `nul_character` (PostgreSQL stores none).
     """
-    size = len(item.content) if item.content.isascii() else len(item.content.encode())
+    size = _utf8_size(item.content)
     if size > MAX_CONTENT_BYTES:
         detail = f"content has {size} bytes; at most {MAX_CONTENT_BYTES} are taken: split the item"
         raise InvalidRecord("content_too_large", detail)
@@ -229,6 +242,13 @@ def check_item(item: ItemIngested) -> ItemIngested:
         raise InvalidRecord("content_empty", "there is nothing to label")
     if not item.item_id or len(item.item_id) > MAX_ID_CHARS:
         raise InvalidRecord("invalid_item_id", f"item_id must have 1 to {MAX_ID_CHARS} characters")
-    if "\0" in "".join([item.content, item.item_id, *item.metadata, *item.metadata.values()]):
+    metadata = "".join([*item.metadata, *item.metadata.values()])
+    if len(metadata) * 4 > MAX_METADATA_BYTES and _utf8_size(metadata) > MAX_METADATA_BYTES:
+        raise InvalidRecord("metadata_too_large", f"metadata may have {MAX_METADATA_BYTES} bytes: keep less")
+    if "\0" in item.content or "\0" in item.item_id or "\0" in metadata:
         raise InvalidRecord("nul_character", "text with NUL characters cannot be stored: remove them")
     return item
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 
+import msgspec
+
 _SEPARATOR = "\x1f"
 
 
@@ -20,9 +22,11 @@ def content_hash(content: str, metadata: dict[str, str]) -> str:
     An item id that comes back with another fingerprint is a conflict, not a repetition.
     """
     digest = hashlib.blake2b(content.encode(), digest_size=16)
-    for name in sorted(metadata):
-        digest.update(f"{_SEPARATOR}{name}\x1e{metadata[name]}".encode())
-    return digest.hexdigest()
+    if not metadata:
+        return digest.hexdigest()
+    # A second hash over JSON: neither text nor metadata can be written so that they pass for one another.
+    document = msgspec.json.encode([digest.hexdigest(), sorted(metadata.items())])
+    return hashlib.blake2b(document, digest_size=16, person=b"metadata").hexdigest()
 
 
 def uniform(key: str, *parts: str) -> float:

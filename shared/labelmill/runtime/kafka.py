@@ -13,6 +13,10 @@ from labelmill.runtime.settings import KafkaSettings
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""Longest record that is published: the longest that a topic takes, buried with its dead letter's headers."""
+
+MAX_TOPIC_BYTES = 3 * 1024 * 1024
+"""Longest record that a topic takes. A DLQ takes MAX_REQUEST_BYTES: whatever was read can be buried."""
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
