@@ -28,9 +28,9 @@ class Account:
 def choose_account(must_reach: list[Path], data_dir: Path) -> Account:
     """Ourselves, or for root a stand-in; an existing `data_dir` stays with the account that made it.
 
-    Where the stand-in may not enter a folder of `must_reach` (/root is closed to others), root keeps its files and
-    only looks like the stand-in to PostgreSQL, inside a user namespace: nothing outside has its access rights
-    changed. Raises StackError if no stand-in exists.
+    Where the stand-in may not enter a folder of `must_reach` (/root is closed to others), root keeps its
+    files and only looks like the stand-in to PostgreSQL, inside a user namespace: nothing outside has its
+    access rights changed. Raises StackError if no stand-in exists.
     """
     if os.geteuid() != 0:
         return Account("-")

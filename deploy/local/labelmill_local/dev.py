@@ -1,26 +1,24 @@
-"""`python -m labelmill_local.dev --dir FOLDER`: a private Kafka and PostgreSQL in the foreground, until Ctrl-C."""
+"""`python -m labelmill_local.dev --dir FOLDER`: a private Kafka and PostgreSQL, until Ctrl-C."""
 
 import argparse
 import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
 
 from labelmill_local.backends import Backends
 from labelmill_local.errors import StackError
+from labelmill_local.signals import until_signal
 
 
 async def run(folder: Path, kafka_port: int, postgres_port: int) -> None:
     """Start both, print how to reach them, and wait for SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with Backends(folder, kafka_port=kafka_port, postgres_port=postgres_port) as backends:
         for name, value in backends.env().items():
-            print(f"export {name}={value}", flush=True)
-        print("running; Ctrl-C stops both", file=sys.stderr, flush=True)
-        await stop.wait()
+            sys.stdout.write(f"export {name}={value}\n")
+        sys.stdout.flush()
+        sys.stderr.write("running; Ctrl-C stops both\n")
+        await until_signal()
 
 
 def main() -> None:

@@ -35,8 +35,10 @@ def java_binary(own: bool) -> Path:
 
 
 def _major(java: str) -> int:
-    shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=30).stderr
-    return parse_major(shown)
+    shown = subprocess.run(  # noqa: S603 - the user's own java, as asked for
+        [java, "-version"], capture_output=True, text=True, check=False, timeout=30
+    )
+    return parse_major(shown.stderr)
 
 
 def parse_major(version_output: str) -> int:

@@ -3,6 +3,7 @@
 For maintainers, when the Kafka version changes. Review the diff: from then on every user runs these bytes.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def main() -> None:
         wanted = [*found, *(dep for dep in behind if dep.scope in ("compile", "runtime"))]
         pins = [Pin(d.groupId, d.artifactId, d.version, sha256_of(d.artifact.resolve())) for d in wanted]
     PINS_FILE.write_text(write_pins(pins))
-    print(f"{len(pins)} jars pinned in {PINS_FILE.name}")
+    sys.stdout.write(f"{len(pins)} jars pinned in {PINS_FILE.name}\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import time
@@ -16,6 +15,7 @@ from labelmill_local.account import Account, choose_account
 from labelmill_local.errors import StackError
 from labelmill_local.ports import HOST, accepts, free_port, require_free
 from labelmill_local.process import ChildProcess, Command, log_tail
+from labelmill_local.state import write_private
 
 ADMIN = "labelmill_admin"
 DATABASE = "labelmill"
@@ -27,8 +27,8 @@ _OLD_SERVER_DEADLINE_S = 20.0
 class Postgres:
     """A server whose state is one folder; starting again on the same folder goes on where it stopped.
 
-    `port` 0 takes a free one, and keeps it over restarts of this object. Clients sign in with passwords (SCRAM);
-    the administrator's is random and kept in the folder, readable by its owner only.
+    `port` 0 takes a free one, and keeps it over restarts of this object. Clients sign in with passwords
+    (SCRAM); the administrator's is random and kept in the folder, readable by its owner only.
     """
 
     version = "18"
@@ -92,7 +92,7 @@ class Postgres:
         await self.create_database(DATABASE)
 
     async def create_database(self, name: str) -> str:
-        """Create an empty database if it is not there yet; returns its URL as superuser (tests take one each)."""
+        """Create an empty database if it is not there yet; returns its URL as superuser."""
         connection = await asyncpg.connect(self.dsn("postgres"))
         try:
             with contextlib.suppress(asyncpg.DuplicateDatabaseError):
@@ -141,9 +141,9 @@ class Postgres:
         self._data_dir.mkdir(mode=0o700, exist_ok=True)
         account.own(self._data_dir)
         password = secrets.token_urlsafe(24)
-        _write_private(self._password_file, password)
+        write_private(self._password_file, password)
         handed_over = self._state_dir / "initdb-password"
-        _write_private(handed_over, password)
+        write_private(handed_over, password)
         account.own(handed_over)
         try:
             await self._initdb(binaries, account, handed_over)
@@ -179,7 +179,7 @@ class Postgres:
 
 
 _SETTINGS: dict[str, str | int] = {
-    "unix_socket_directories": "",  # one way in; and a deep state folder would exceed a socket path's 107 bytes
+    "unix_socket_directories": "",  # a deep state folder would exceed a socket path's 107 bytes
     "max_connections": 200,
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
@@ -217,9 +217,3 @@ def _live_postmaster(data_dir: Path) -> int | None:
     except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
         return None
     return pid if name == "postgres" else None
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

@@ -45,9 +45,9 @@ class ChildProcess:
     """A supervised child in a session of its own, so the terminal's Ctrl-C reaches only this process.
 
     The child gets `stop_signal` when this process ends in any way, SIGKILL included (on Linux). It must be
-    started from a thread that lives as long as the child should: the kernel watches the thread, not the process.
-    Its end is polled, which ties the object to no event loop: a test may start it in one and kill it in another
-    (supervision alone belongs to the loop of `start`).
+    started from a thread that lives as long as the child should: the kernel watches the thread, not the
+    process. Its end is polled, which ties the object to no event loop: a test may start it in one and kill it
+    in another (supervision alone belongs to the loop of `start`).
     """
 
     def __init__(self, command: Command, *, restart_on_exit: bool = False) -> None:
@@ -104,7 +104,7 @@ class ChildProcess:
         if self._process is None:
             raise StackError(f"{self.command.name} was never started")
         process = self._process
-        while (status := process.poll()) is None:
+        while (status := process.poll()) is None:  # noqa: ASYNC110 - nobody could set an event
             await asyncio.sleep(_POLL_EVERY_S)
         return status
 
@@ -114,7 +114,7 @@ class ChildProcess:
         _keep_log_small(command.log_file)
         helper = [sys.executable, "-I", "-S", spawn.__file__, str(os.getpid()), str(int(command.stop_signal))]
         with command.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - what our own code asks for
                 [*helper, command.account, *command.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -190,7 +190,7 @@ def _keep_log_small(path: Path) -> None:
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """The process and its descendants: PostgreSQL's backends leave the process group, so that is not enough."""
+    """The process and its descendants: its group is not enough, PostgreSQL's backends leave it."""
     try:
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]

@@ -1,4 +1,7 @@
-"""Fixtures for tests on the real parts: `pytest_plugins = ["labelmill_local.pytest_plugin"]` in the root conftest."""
+"""Fixtures for tests on the real parts.
+
+A root conftest has them with `pytest_plugins = ["labelmill_local.pytest_plugin"]`.
+"""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,0 +1,46 @@
+"""Looks before the start: each failure is one line that says what to do."""
+
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from labelmill_local.errors import StackError
+from labelmill_local.ports import require_free
+
+OLDEST_PYTHON = (3, 11)
+LEAST_FREE_BYTES = 2 * 1024**3
+
+
+def check_python(version: tuple[int, int] = sys.version_info[:2]) -> None:
+    """Raise StackError if this Python is too old for the services."""
+    if version < OLDEST_PYTHON:
+        found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST_PYTHON))
+        raise StackError(
+            f"this is Python {found}; labelmill needs {wanted} or newer: run `make setup` with one"
+        )
+
+
+def check_packages(modules: Iterable[str]) -> None:
+    """Raise StackError naming the modules that are not installed."""
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise StackError(f"these Python packages are missing: {', '.join(missing)}: run `make setup`")
+
+
+def check_disk(folder: Path, least_bytes: int = LEAST_FREE_BYTES) -> None:
+    """Raise StackError if the disk under `folder` (which need not exist yet) has too little room."""
+    place = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    free = shutil.disk_usage(place).free
+    if free < least_bytes:
+        raise StackError(
+            f"{free / 1024**3:.1f} GB are free under {place}, {least_bytes / 1024**3:.0f} GB are needed: "
+            "make room, or put the state elsewhere with LABELMILL_HOME"
+        )
+
+
+def check_port(port: int, part: str, setting: str) -> None:
+    """Raise StackError if `part` cannot listen on `port`; 0 is never taken. `setting` moves it elsewhere."""
+    if port:
+        require_free(port, part, setting)
