@@ -52,5 +52,6 @@ def build(settings: TrainerSettings) -> Service:
         max_records=settings.trainer_batch_records,
     )
     api = Api(store, projects, trainings, relay, settings)
-    components: list[Component] = [database, publisher, projects, releases, relay, trainings, subscription, broker]
-    return Service(context, operations_app(context, api.routes()), components)
+    inputs: list[Component] = [database, publisher, projects, releases]
+    work: list[Component] = [relay, trainings, subscription, broker]
+    return Service(context, operations_app(context, api.routes()), [*inputs, *work])

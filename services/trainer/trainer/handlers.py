@@ -52,7 +52,7 @@ class Decisions:
     def _spec(self, project: str) -> ProjectSpec:
         event = self._projects.get(project)
         if event is None:
-            raise InvalidRecord("unknown_project", f"no project {project!r} has been published")
+            raise InvalidRecord("unknown_project", f"no project {project!r} has been applied")
         return event.spec
 
     async def _record(self, decided: Sequence[Parsed[ReviewDecided]]) -> None:
@@ -75,10 +75,10 @@ class Decisions:
 
 def _check(event: ReviewDecided, spec: ProjectSpec) -> None:
     if event.kind != spec.kind:
-        raise InvalidRecord("invalid_event", f"kind {event.kind!r}, but the project's is {spec.kind!r}")
+        raise InvalidRecord("unknown_kind", f"kind {event.kind!r}, but the project's is {spec.kind!r}")
     if not 0.0 <= event.propensity <= 1.0 or not 0.0 <= event.machine_confidence <= 1.0:
         raise InvalidRecord("invalid_event", "propensity and machine_confidence lie between 0 and 1")
     try:
         kind_named(spec.kind).validate(event.label, spec.label_names)
     except InvalidLabel as error:
-        raise InvalidRecord("invalid_label", str(error)) from error
+        raise InvalidRecord("label_outside_set", str(error)) from error

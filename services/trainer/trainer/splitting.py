@@ -16,7 +16,6 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from datasketch import MinHash
 from labelmill import ids
 from numpy.typing import NDArray
 
@@ -71,9 +70,7 @@ def sketch(project: str, text: str) -> Sketch:
     key = ids.event_id(plain)
     plain = plain[:_MAX_CHARS]
     shingles = {plain[at : at + _SHINGLE_CHARS] for at in range(max(1, len(plain) - _SHINGLE_CHARS + 1))}
-    minhash = MinHash(num_perm=_PERMUTATIONS, permutations=_permutations())
-    minhash.update_batch([shingle.encode() for shingle in shingles])
-    signature = minhash.hashvalues.astype("<u4").tobytes()
+    signature = _minhash(shingles)
     return Sketch(key, signature, _bands(project, signature))
 
 
@@ -122,10 +119,27 @@ def _index(by_band: dict[int, list[Placed]], text: Placed) -> None:
         by_band.setdefault(band, []).append(text)
 
 
+def _minhash(shingles: Iterable[str]) -> bytes:
+    """Return the least hash under each permutation, as little-endian uint32.
+
+    Signatures are stored and compared for years, so nothing here may depend on a library's defaults (that
+    datasketch changed its own with version 2 is why it is not used). The hashes are multiply-shift
+    (Dietzfelbinger et al. 1997) of a 64-bit BLAKE2b.
+    """
+    digests = b"".join(hashlib.blake2b(shingle.encode(), digest_size=8).digest() for shingle in shingles)
+    multiplier, addend = _permutations()
+    hashes = np.frombuffer(digests, "<u8") * multiplier[:, None] + addend[:, None]
+    return (hashes.min(axis=1) >> np.uint64(32)).astype("<u4").tobytes()
+
+
 @cache
-def _permutations() -> NDArray[np.uint64]:
-    drawn: NDArray[np.uint64] = MinHash(num_perm=_PERMUTATIONS, seed=1).permutations
-    return drawn
+def _permutations() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    digests = b"".join(
+        hashlib.blake2b(f"permutation {number}".encode(), digest_size=16).digest()
+        for number in range(_PERMUTATIONS)
+    )
+    drawn = np.frombuffer(digests, "<u8").astype(np.uint64).reshape(-1, 2)
+    return drawn[:, 0] | np.uint64(1), drawn[:, 1]
 
 
 def _bands(project: str, signature: bytes) -> list[int]:

@@ -13,8 +13,7 @@ from labelmill.releases import StudentModel
 from labelmill.student import pack
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from scipy.stats import norm
+from scipy.special import log_softmax, ndtri
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -130,7 +129,7 @@ def sure_threshold(confidence: Floats, correct: Floats, weights: Floats, sure_ac
 
 def wilson_lower(share: Floats, trials: Floats, confidence: float = _SURE_CONFIDENCE) -> Floats:
     """Return the lower end of the one-sided Wilson score interval (Wilson 1927) for `share` of `trials`."""
-    z = float(norm.ppf(confidence))
+    z = float(ndtri(confidence))
     centre = share + z * z / (2 * trials)
     spread = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     lower: Floats = (centre - spread) / (1 + z * z / trials)

@@ -17,9 +17,6 @@ from trainer import student
 from trainer.errors import NotEnough
 from trainer.work import LENGTH_BYTES, Broken, Embed, Embedded, Fit, Fitted, Lacking, Reply, Request, framed
 
-_NICENESS = 5
-"""Consuming goes before training."""
-
 
 def answer(request: Request, threads: int) -> Reply:
     """Do the work; an error becomes an answer, so that the parent can record it."""
@@ -66,7 +63,6 @@ def _embedder(name: str, threads: int) -> Embedder:
 
 def main() -> None:
     """Serve on stdin and stdout; what libraries print goes to stderr."""
-    os.nice(_NICENESS)
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     serve(sys.stdin.buffer, sink, int(sys.argv[1]))
