@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import stamina
 from aiokafka import errors as kafka_errors
+from prometheus_client import Counter
+from stamina.instrumentation import RetryDetails, StructlogOnRetryHook, set_on_retry_hooks
 
 _PASSING_KAFKA = (
     kafka_errors.KafkaConnectionError,
@@ -36,3 +38,12 @@ def outages() -> AsyncIterator[stamina.Attempt]:
     return stamina.retry_context(
         on=is_passing, attempts=None, timeout=None, wait_initial=0.1, wait_max=3.0, wait_jitter=0.2
     ).__aiter__()
+
+
+def count_retries(counter: Counter) -> None:
+    """Add every wait of this process to `counter` from now on, besides logging it."""
+
+    def count(_: RetryDetails) -> None:
+        counter.inc()
+
+    set_on_retry_hooks([StructlogOnRetryHook, count])

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from labelmill.runtime import logs, tracing
 from labelmill.runtime.health import Health
 from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.retry import count_retries
 from labelmill.runtime.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ class Service:
 
     async def run(self) -> None:
         """Return after a graceful stop. Raises what made a component fail."""
+        count_retries(self.context.metrics.outage_retries)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
