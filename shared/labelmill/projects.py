@@ -7,7 +7,9 @@ import msgspec
 import yaml
 
 from labelmill.errors import InvalidProject
+from labelmill.kinds import kind_named
 
+_INFINITY = float("inf")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -111,7 +113,7 @@ def load_project(text: str | bytes) -> ProjectSpec:
     """
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeError, RecursionError, ValueError) as error:
         raise InvalidProject(f"not YAML: {error}") from error
     return project_from(document)
 
@@ -120,8 +122,13 @@ def project_from(document: Any) -> ProjectSpec:
     """Return the project in a decoded document (a mapping). Raises InvalidProject."""
     try:
         spec = msgspec.convert(document, ProjectSpec)
-    except msgspec.ValidationError as error:
+        encoded = msgspec.json.encode(spec)
+    except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidProject(str(error)) from error
+    except UnicodeEncodeError as error:
+        raise InvalidProject(f"a text holds half a surrogate pair: {error}") from error
+    if b"\\u0000" in encoded:
+        raise InvalidProject("a text holds a NUL character, which PostgreSQL cannot store: remove it")
     for problem in problems(spec):
         raise InvalidProject(problem)
     return spec
@@ -129,6 +136,7 @@ def project_from(document: Any) -> ProjectSpec:
 
 def problems(spec: ProjectSpec) -> list[str]:
     """Return what the types cannot express and is wrong all the same, a sentence each."""
+    training = spec.training
     checks = [
         (bool(_SLUG.fullmatch(spec.project)), "project: use a-z, 0-9, '-' and '_', at most 63 characters"),
         (2 <= len(spec.labels) <= 26, "labels: between 2 and 26 are needed (options are shown as letters)"),
@@ -142,12 +150,26 @@ def problems(spec: ProjectSpec) -> list[str]:
             set(spec.policy.always_review.labels) <= set(spec.label_names),
             "policy.always_review.labels: unknown",
         ),
-        (
-            spec.training.trainer != "openai" or bool(spec.training.base_model),
-            "training.base_model is missing",
-        ),
+        (training.trainer != "openai" or bool(training.base_model), "training.base_model is missing"),
+        (training.min_decisions >= 1, "training.min_decisions: at least 1"),
+        (training.every_corrections >= 1, "training.every_corrections: at least 1"),
+        (training.max_age_hours > 0, "training.max_age_hours: more than 0"),
+        (0 <= spec.minutes_per_decision < _INFINITY, "minutes_per_decision: 0 or more"),
+        (0 <= spec.usd_per_hour < _INFINITY, "usd_per_hour: 0 or more"),
     ]
-    return [message for holds, message in checks if not holds] + _voter_problems(spec)
+    return [
+        *(message for holds, message in checks if not holds),
+        *_kind_problems(spec.kind),
+        *_voter_problems(spec),
+    ]
+
+
+def _kind_problems(kind: str) -> list[str]:
+    try:
+        kind_named(kind)
+    except InvalidProject as error:
+        return [str(error)]
+    return []
 
 
 def _rates(spec: ProjectSpec) -> list[float]:
@@ -171,4 +193,6 @@ def _voter_problems(spec: ProjectSpec) -> list[str]:
             found.append(f"voters.{voter.name}.permutations: 1 to the number of labels")
         if any(example.label not in names for example in voter.examples):
             found.append(f"voters.{voter.name}.examples: a label is not in the label set")
+        if not all(0 <= price < _INFINITY for price in (voter.input_usd_per_mtok, voter.output_usd_per_mtok)):
+            found.append(f"voters.{voter.name}: a price is 0 or more")
     return found

@@ -1,0 +1,107 @@
+"""Projects: what a YAML file says, and what is told about one that cannot be used."""
+
+from typing import Any
+
+import pytest
+from labelmill.errors import InvalidProject
+from labelmill.projects import load_project, project_from
+
+MINIMAL: dict[str, Any] = {
+    "project": "tweets",
+    "title": "Tweets",
+    "labels": [{"name": "positive"}, {"name": "negative"}],
+    "guideline": "Say which.",
+    "voters": [{"name": "llm", "type": "llm", "model": "small"}],
+}
+
+
+def test_a_minimal_project_gets_defaults() -> None:
+    spec = project_from(MINIMAL)
+    assert spec.label_names == ["positive", "negative"]
+    assert spec.kind == "choice"
+    assert spec.policy.accept_threshold == 0.9
+    assert spec.training.trainer == "student"
+
+
+def test_yaml_is_read() -> None:
+    spec = load_project(
+        b"""
+        project: tweets
+        title: Tweets \xc3\xa9
+        labels: [{name: "yes", description: really}, {name: "no"}]
+        guideline: |
+          Two
+          lines.
+        voters:
+          - {name: llm, type: llm, model: m, examples: [{content: hm, label: "no"}]}
+          - {name: student, type: student}
+        policy: {always_review: {labels: ["no"], metadata: {lang: [de]}}}
+        """
+    )
+    assert spec.guideline == "Two\nlines.\n"
+    assert spec.title == "Tweets é"
+    assert spec.policy.always_review.metadata == {"lang": ["de"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "not YAML"),
+        ("", "Expected `object`"),
+        ("- a", "Expected `object`"),
+        ("!!python/object/apply:os.system [ls]", "not YAML"),
+        ("project: tweets", "missing required field `title`"),
+        (b"\xff\xfe\xff", "not YAML"),
+        ("project: &a [*a]", "Expected `str`, got `array`"),
+        ("project: 2025-99-99", "not YAML"),
+        ("x: " + "[" * 5000, "not YAML"),
+    ],
+)
+def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
+    with pytest.raises(InvalidProject, match=says):
+        load_project(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"project": "Tweets!"}, "project: use a-z"),
+        ({"project": "x" * 64}, "project: use a-z"),
+        ({"project": ""}, "project: use a-z"),
+        ({"labels": [{"name": "a"}]}, "labels: between 2 and 26"),
+        ({"labels": [{"name": str(n)} for n in range(27)]}, "labels: between 2 and 26"),
+        ({"labels": [{"name": "a"}, {"name": "a"}]}, "labels: names must differ"),
+        ({"labels": [{"name": "a"}, {"name": " "}]}, "labels: a name is empty"),
+        ({"voters": []}, "voters: at least one"),
+        ({"voters": MINIMAL["voters"] * 2}, "voters: names must differ"),
+        ({"voters": [{"name": "llm", "type": "llm"}]}, "an llm voter needs a model"),
+        ({"voters": [MINIMAL["voters"][0] | {"permutations": 3}]}, "permutations: 1 to the number of labels"),
+        ({"voters": [MINIMAL["voters"][0] | {"permutations": 0}]}, "permutations: 1 to the number of labels"),
+        (
+            {"voters": [MINIMAL["voters"][0] | {"examples": [{"content": "x", "label": "meh"}]}]},
+            "examples: a label is not in the label set",
+        ),
+        ({"kind": "holograms"}, "kind: 'holograms' is unknown; known are choice"),
+        ({"policy": {"accept_threshold": 1.5}}, "rates lie between 0 and 1"),
+        ({"policy": {"audit_rate": float("nan")}}, "rates lie between 0 and 1"),
+        ({"policy": {"decisions_per_task": 0}}, "decisions_per_task: 1 to 9"),
+        ({"policy": {"always_review": {"labels": ["meh"]}}}, "always_review.labels: unknown"),
+        ({"policy": {"acept_threshold": 0.9}}, "unknown field `acept_threshold`"),
+        ({"policy": {"audit_rate": "high"}}, "Expected `float`, got `str`"),
+        ({"training": {"trainer": "openai"}}, "training.base_model is missing"),
+        ({"training": {"min_decisions": 0}}, "training.min_decisions: at least 1"),
+        ({"training": {"every_corrections": 0}}, "training.every_corrections: at least 1"),
+        ({"training": {"max_age_hours": -1}}, "training.max_age_hours: more than 0"),
+        ({"minutes_per_decision": -1}, "minutes_per_decision: 0 or more"),
+        ({"usd_per_hour": float("nan")}, "usd_per_hour: 0 or more"),
+        ({"voters": [MINIMAL["voters"][0] | {"input_usd_per_mtok": -1}]}, "voters.llm: a price is 0 or more"),
+        ({"title": "a\0b"}, "NUL character"),
+        ({"guideline": "\ud800"}, "surrogate"),
+        ({"colour": "blue"}, "unknown field `colour`"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_mistakes_are_named_with_what_would_be_right(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        project_from(MINIMAL | change)
+    assert says in str(caught.value)
