@@ -43,7 +43,7 @@ def outages() -> AsyncIterator[stamina.Attempt]:
 def count_retries(counter: Counter) -> None:
     """Add every wait of this process to `counter` from now on, besides logging it."""
 
-    def count(_: RetryDetails) -> None:
+    def count(details: RetryDetails) -> None:
         counter.inc()
 
     set_on_retry_hooks([StructlogOnRetryHook, count])

@@ -1,0 +1,35 @@
+"""Waiting out an outage."""
+
+import pytest
+from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.retry import count_retries, outages
+from stamina import set_testing
+from stamina.instrumentation import set_on_retry_hooks
+
+
+@pytest.fixture(autouse=True)
+def _quick() -> None:
+    with set_testing(True, attempts=5):
+        yield
+    set_on_retry_hooks(None)
+
+
+async def test_each_wait_is_counted() -> None:
+    metrics = Metrics()
+    count_retries(metrics.outage_retries)
+    failures = iter([ConnectionError("away"), TimeoutError("away")])
+    async for attempt in outages():
+        with attempt:
+            for failure in failures:
+                raise failure
+    assert metrics.registry.get_sample_value("labelmill_outage_retries_total") == 2
+
+
+async def test_what_no_wait_mends_is_raised_at_once() -> None:
+    metrics = Metrics()
+    count_retries(metrics.outage_retries)
+    with pytest.raises(ValueError, match="broken"):
+        async for attempt in outages():
+            with attempt:
+                raise ValueError("broken")
+    assert metrics.registry.get_sample_value("labelmill_outage_retries_total") == 0
