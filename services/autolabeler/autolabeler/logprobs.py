@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from labelmill.prompts import LETTERS
 
 from autolabeler.voters import Unusable
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _AROUND = " \t\r\n\u2581\u0120*_()[]{}<>.:,;\"'`#"
 """What tokens carry besides the letter: marks, and spaces, also as sentencepiece and BPE write them."""
 
