@@ -1,5 +1,7 @@
 """Waiting out an outage."""
 
+from collections.abc import Iterator
+
 import pytest
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import count_retries, outages
@@ -8,7 +10,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 
 @pytest.fixture(autouse=True)
-def _quick() -> None:
+def _quick() -> Iterator[None]:
     with set_testing(True, attempts=5):
         yield
     set_on_retry_hooks(None)
@@ -25,11 +27,15 @@ async def test_each_wait_is_counted() -> None:
     assert metrics.registry.get_sample_value("labelmill_outage_retries_total") == 2
 
 
+async def _fail_with(error: Exception) -> None:
+    async for attempt in outages():
+        with attempt:
+            raise error
+
+
 async def test_what_no_wait_mends_is_raised_at_once() -> None:
     metrics = Metrics()
     count_retries(metrics.outage_retries)
     with pytest.raises(ValueError, match="broken"):
-        async for attempt in outages():
-            with attempt:
-                raise ValueError("broken")
+        await _fail_with(ValueError("broken"))
     assert metrics.registry.get_sample_value("labelmill_outage_retries_total") == 0
