@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from labelmill_cli.commands import account, bootstrap, dlq, items, project, train
+from labelmill_cli.commands import account, bootstrap, dlq, items, local, project, train
 from labelmill_cli.errors import sentence
 from labelmill_cli.output import err
 
@@ -17,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(local.up)
+app.command()(local.down)
 app.command()(bootstrap.bootstrap)
 app.add_typer(project.app, name="project")
 app.command()(items.ingest)

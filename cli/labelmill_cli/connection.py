@@ -21,9 +21,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap_servers: str = ""
 
 
-def save(state: Path, connection: Connection) -> None:
+def save(home: Path, connection: Connection) -> None:
     """Write the connection under the state folder, readable by its owner alone."""
-    target = state / FILE
+    target = home / FILE
     scratch = target.with_suffix(".new")
     scratch.unlink(missing_ok=True)
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -31,12 +31,12 @@ def save(state: Path, connection: Connection) -> None:
     scratch.replace(target)
 
 
-def find(state: Path) -> Connection:
+def find(home: Path) -> Connection:
     """Return the connection: the environment's LABELMILL_* before those of the state folder.
 
     Raises CliError if the file cannot be read as one.
     """
-    saved = _saved(state)
+    saved = _saved(home)
     return Connection(
         url=os.environ.get("LABELMILL_URL", saved.url).rstrip("/"),
         token=os.environ.get("LABELMILL_TOKEN", saved.token),
@@ -46,16 +46,16 @@ def find(state: Path) -> Connection:
     )
 
 
-def kafka_settings(state: Path) -> KafkaSettings:
+def kafka_settings(home: Path) -> KafkaSettings:
     """Return how to reach Kafka: the environment's KAFKA_* before the state folder's broker."""
-    saved = find(state).kafka_bootstrap_servers
+    saved = find(home).kafka_bootstrap_servers
     if saved and "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
         return KafkaSettings(kafka_bootstrap_servers=saved)
     return KafkaSettings()
 
 
-def _saved(state: Path) -> Connection:
-    path = state / FILE
+def _saved(home: Path) -> Connection:
+    path = home / FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=Connection)
     except FileNotFoundError:

@@ -5,15 +5,10 @@ from typing import Annotated
 
 import typer
 
-State = Annotated[
+Home = Annotated[
     Path,
-    typer.Option(
-        "--state",
-        envvar="LABELMILL_STATE",
-        help="Folder that a local labelmill keeps everything in.",
-        show_default=True,
-    ),
+    typer.Option("--home", envvar="LABELMILL_HOME", help="Folder of a local labelmill."),
 ]
 Project = Annotated[str, typer.Option("--project", "-p", help="Name of the project.")]
 
-DEFAULT_STATE = Path(".labelmill")
+DEFAULT_HOME = Path(".labelmill")

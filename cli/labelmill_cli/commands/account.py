@@ -7,7 +7,7 @@ import typer
 
 from labelmill_cli import connection
 from labelmill_cli.api import review_api
-from labelmill_cli.options import DEFAULT_STATE, State
+from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out
 
 app = typer.Typer(help="People and programs that may sign in.", no_args_is_help=True)
@@ -31,11 +31,11 @@ def add(
     password: Annotated[
         bool, typer.Option("--password", help="Ask for a password, for signing in on the page.")
     ] = False,
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Create an account (a reviewer, unless --role says otherwise)."""
     secret = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if password else None
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         api.add_account(name, [r.value for r in role or [Role.REVIEWER]], secret)
     err.print(
         f"account {name} made" + ("" if password else f"; `labelmill account token {name}` gives it a token")
@@ -46,9 +46,9 @@ def add(
 def token(
     name: Name,
     label: Annotated[str, typer.Option(help="What the token is for.")] = "command line",
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Print a new token of an account. It is shown this once."""
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         secret = api.add_token(name, label)
     out.print(secret, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from labelmill_cli import connection
 from labelmill_cli.errors import CliError
-from labelmill_cli.options import DEFAULT_STATE, State
+from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err
 
 
@@ -36,9 +36,9 @@ class BootstrapSettings(BaseSettings):
         return found
 
 
-def bootstrap(state: State = DEFAULT_STATE) -> None:
+def bootstrap(home: Home = DEFAULT_HOME) -> None:
     """Make what is missing of topics, roles and schemas. Safe to repeat."""
-    asyncio.run(_bootstrap(connection.kafka_settings(state), BootstrapSettings()))
+    asyncio.run(_bootstrap(connection.kafka_settings(home), BootstrapSettings()))
 
 
 async def _bootstrap(kafka: KafkaSettings, settings: BootstrapSettings) -> None:

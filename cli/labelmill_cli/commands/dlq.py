@@ -12,7 +12,7 @@ from labelmill.runtime.settings import KafkaSettings
 from labelmill_cli import connection, dlq_store
 from labelmill_cli.errors import CliError
 from labelmill_cli.letters import Letter
-from labelmill_cli.options import DEFAULT_STATE, State
+from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import data_size, err, local_time, out, table
 
 app = typer.Typer(help="Look at records that could not be used, and send them back.", no_args_is_help=True)
@@ -27,10 +27,10 @@ def list_letters(
     reason: Reason = None,
     limit: Annotated[int, typer.Option(help="Most letters to show, the newest of each topic.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, without a limit.")] = False,
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """List the dead letters that wait, with reason and origin."""
-    found = asyncio.run(dlq_store.list_letters(connection.kafka_settings(state), topic))
+    found = asyncio.run(dlq_store.list_letters(connection.kafka_settings(home), topic))
     letters = [letter for letter in found if reason in (None, letter.reason)]
     if as_json:
         for letter in letters:
@@ -51,10 +51,10 @@ def list_letters(
 @app.command()
 def show(
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="The letter's id: topic/partition/offset.")],
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Print a dead letter: why it failed, its key, headers and value."""
-    letter, record = asyncio.run(dlq_store.read_letter(connection.kafka_settings(state), letter_id))
+    letter, record = asyncio.run(dlq_store.read_letter(connection.kafka_settings(home), letter_id))
     rows = table("", "")
     for name, value in _facts(letter, record):
         rows.add_row(name, value)
@@ -71,10 +71,10 @@ def retry(
     reason: Annotated[str | None, typer.Option("--reason", help="All letters with this reason.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All letters.")] = False,
     topic: Topic = None,
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Send dead letters back to the topic they came from, once the cause is mended."""
-    settings = connection.kafka_settings(state)
+    settings = connection.kafka_settings(home)
     count = asyncio.run(_retry(settings, letter_ids or [], reason, everything, topic))
     err.print(f"{count:,} sent back" if count else "no dead letters to send back")
 

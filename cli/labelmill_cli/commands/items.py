@@ -25,7 +25,7 @@ from rich.table import Table
 
 from labelmill_cli import connection
 from labelmill_cli.api import Api, Rejected, review_api
-from labelmill_cli.options import DEFAULT_STATE, Project, State
+from labelmill_cli.options import DEFAULT_HOME, Home, Project
 from labelmill_cli.output import err, out, table
 from labelmill_cli.reading import chunks, csv_lines, ndjson_lines
 
@@ -60,12 +60,12 @@ def ingest(
     text_name: Annotated[
         str | None, typer.Option("--text", help="Field or column with the text [content or text].")
     ] = None,
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Send items to be labelled. Sending the same items again changes nothing."""
     rejected: list[Rejected] = []
     counts = {"accepted": 0, "duplicates": 0, "rejected": 0}
-    with review_api(connection.find(state)) as api, _source(file) as source, _progress(source) as progress:
+    with review_api(connection.find(home)) as api, _source(file) as source, _progress(source) as progress:
         task = progress.add_task("ingesting", total=_size(source), counts="")
         read = csv_lines if file.lower().endswith(".csv") else ndjson_lines
         for chunk in chunks(read(source, id_name, text_name)):
@@ -86,10 +86,10 @@ def ingest(
 def status(
     project: Annotated[str | None, typer.Option("--project", "-p", help="One project only.")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every two seconds.")] = False,
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Show how far the projects are."""
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         if not watch:
             out.print(_status_table(api, project))
             return
@@ -107,10 +107,10 @@ def export(
         typer.Option("--output", "-o", help="File to write [standard output]; appears once it is complete."),
     ] = None,
     content: Annotated[bool, typer.Option("--content", help="With the items' texts.")] = False,
-    state: State = DEFAULT_STATE,
+    home: Home = DEFAULT_HOME,
 ) -> None:
     """Write the final labels."""
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         labels = api.labels(project, content=content)
         lines = labels if format is Format.JSONL else _csv(labels, content)
         count = _write(lines, output)

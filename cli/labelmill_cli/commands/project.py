@@ -10,7 +10,7 @@ from labelmill.projects import load_project
 
 from labelmill_cli import connection
 from labelmill_cli.api import review_api
-from labelmill_cli.options import DEFAULT_STATE, State
+from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out, table
 
 app = typer.Typer(help="Define projects and look at them.", no_args_is_help=True)
@@ -18,12 +18,12 @@ app = typer.Typer(help="Define projects and look at them.", no_args_is_help=True
 
 @app.command()
 def apply(
-    file: Annotated[Path, typer.Argument(help="The project's YAML file.")], state: State = DEFAULT_STATE
+    file: Annotated[Path, typer.Argument(help="The project's YAML file.")], home: Home = DEFAULT_HOME
 ) -> None:
     """Create a project, or change it to what the file says."""
     document = file.read_bytes()
     spec = load_project(document)
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         answer = api.apply_project(spec.project, document)
     what = "applied" if answer.get("changed") else "unchanged"
     versions = f"version {answer['version']}, guideline version {answer['guideline_version']}"
@@ -31,9 +31,9 @@ def apply(
 
 
 @app.command("list")
-def list_projects(state: State = DEFAULT_STATE) -> None:
+def list_projects(home: Home = DEFAULT_HOME) -> None:
     """List the projects."""
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         projects = api.projects()
     if not projects:
         err.print("no projects yet: make one with `labelmill project apply FILE`")
@@ -46,10 +46,10 @@ def list_projects(state: State = DEFAULT_STATE) -> None:
 
 @app.command()
 def show(
-    project: Annotated[str, typer.Argument(help="Name of the project.")], state: State = DEFAULT_STATE
+    project: Annotated[str, typer.Argument(help="Name of the project.")], home: Home = DEFAULT_HOME
 ) -> None:
     """Print a project's definition as YAML."""
-    with review_api(connection.find(state)) as api:
+    with review_api(connection.find(home)) as api:
         answer = api.project(project)
     spec = msgspec.to_builtins(answer["spec"])
     out.print(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), markup=False, end="", soft_wrap=True)
