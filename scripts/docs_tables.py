@@ -57,9 +57,8 @@ def _table_of(cls: type[BaseSettings], title: str) -> str:
         if name not in docs:
             raise Undescribed(f"{cls.__module__}.{cls.__name__}.{name} needs a docstring below it")
         field = cls.model_fields[name]
-        lines.append(
-            f"| `{name.upper()}` | {_default(field.default)} | {_values(field.annotation)} | {docs[name]} |"
-        )
+        default = "depends" if field.default_factory else _default(field.default)
+        lines.append(f"| `{name.upper()}` | {default} | {_values(field.annotation)} | {docs[name]} |")
     return "\n".join([*lines, ""])
 
 

@@ -4,7 +4,7 @@ import os
 from typing import Literal
 
 from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 
 
 class AutolabelerSettings(ServiceSettings, DatabaseSettings):
@@ -43,6 +43,7 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
     autolabeler_window_span: PositiveInt = 50_000
     """Most records beyond the committed offsets: what may be done again (from the cache) after a crash."""
     autolabeler_commit_seconds: PositiveFloat = 0.2
+    """Time between two commits of the offsets of finished items."""
     autolabeler_collect_seconds: NonNegativeFloat = 0.02
     """How long finished items are collected before they are published together."""
     autolabeler_drain_seconds: PositiveFloat = 3.0
@@ -50,5 +51,5 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
 
     vote_retention_days: NonNegativeInt = 90
     """Age at which cached votes are removed; 0 keeps them for ever."""
-    student_threads: PositiveInt = os.cpu_count() or 1
-    """Cores the student's embedding model may use."""
+    student_threads: PositiveInt = Field(default_factory=lambda: os.cpu_count() or 1)
+    """Cores the student's embedding model may use; all of the machine's unless set."""
