@@ -4,10 +4,15 @@ from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
+from labelmill.events import ReleasePublished
+from labelmill.runtime import kafka
+from labelmill.runtime.compacted import Follower
+from labelmill.runtime.consumer import Subscription
 from labelmill.runtime.http import operations_app, operations_routes
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
+from labelmill.topics import ITEMS, LABELS_ACCEPTED, RELEASES, REVIEWS_REQUESTED
 from starlette.types import ASGIApp
 
 from review_api.accounts import administration
@@ -20,8 +25,11 @@ from review_api.http import Shell, install_error_answers
 from review_api.ledger import api as ledger_api
 from review_api.ledger.export import Export
 from review_api.ledger.figures import Figures
+from review_api.ledger.handlers import Ledger
+from review_api.ledger.store import LedgerStore
 from review_api.projects import api as projects_api
 from review_api.projects.publishing import ProjectPublisher
+from review_api.projects.releases import ReleaseLog
 from review_api.projects.store import ProjectStore, Specs
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
@@ -36,19 +44,50 @@ Role = Literal["http", "ledger", "relay"]
 
 ROLES: Final[tuple[Role, ...]] = ("http", "ledger", "relay")
 
+LEDGER_GROUP: Final = "review-ledger"
+
+# Every query goes by an index. A plan that was made while a table was small must not stay a scan of it
+# once it is large.
+_SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+
 
 def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
     """Return the service with `roles`, not started; does no I/O."""
     context = Context.create("review-api", settings)
-    database = Database(settings, "review", "review_api")
+    database = Database(settings, "review", "review_api", _SESSION)
     publisher = Publisher(settings)
     components: list[Component] = [database, publisher]
     app: ASGIApp = operations_app(context)
     if "http" in roles:
         app = _add_http(components, context, database, publisher, settings)
+    if "ledger" in roles:
+        _add_ledger(components, context, database, publisher, settings)
     if "relay" in roles:
         components.append(Relay(context, Outbox(database), publisher, settings))
     return Service(context, app, components)
+
+
+def _add_ledger(
+    components: list[Component],
+    context: Context,
+    database: Database,
+    publisher: Publisher,
+    settings: ReviewSettings,
+) -> None:
+    projects = ProjectStore(database)
+    releases = ReleaseLog(projects, context.metrics)
+    broker = kafka.broker(settings)
+    subscription = Subscription(
+        context,
+        broker,
+        publisher,
+        group=LEDGER_GROUP,
+        topics=[ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED],
+        handle=Ledger(LedgerStore(database), projects, Specs(projects), context.metrics).handle,
+        max_records=settings.ledger_batch_records,
+    )
+    follower = Follower(settings, RELEASES, ReleasePublished, releases.hear)
+    components += [releases, follower, subscription, broker]
 
 
 def _add_http(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -50,6 +51,12 @@ def install_error_answers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def refuse_input(_: Request, error: RequestValidationError) -> Response:
         return answer({"error": "invalid_request", "detail": _what_is_wrong(error)}, 422)
+
+    @app.exception_handler(asyncpg.DataError)
+    @app.exception_handler(UnicodeEncodeError)
+    async def refuse_text(_: Request, error: Exception) -> Response:
+        detail = "a text or number cannot be stored: it holds a NUL or half a surrogate pair, or is too large"
+        return answer({"error": "invalid_request", "detail": detail}, 422)
 
     @app.exception_handler(HTTPException)
     async def refuse_plainly(_: Request, error: HTTPException) -> Response:

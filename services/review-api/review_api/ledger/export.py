@@ -9,7 +9,7 @@ from labelmill.runtime.postgres import Database
 _PAGE_ROWS = 2000
 
 _PAGE: Final = """
-SELECT f.item_id, f.label, f.source, f.confidence, coalesce(r.reasons, '{}') AS reasons, f.release,
+SELECT f.item_id, f.label, f.source, r.label AS machine_label, f.confidence, coalesce(r.reasons, '{}') AS reasons, f.release,
        f.guideline_version, f.decided_at,
        CASE WHEN $4 THEN i.content END AS content, CASE WHEN $4 THEN i.metadata END AS metadata
 FROM (
@@ -47,6 +47,7 @@ class Export:
 
 def _line(row: Any, *, content: bool) -> dict[str, Any]:
     line = {**row, "label": msgspec.Raw(row["label"].encode())}
+    line["machine_label"] = msgspec.Raw((row["machine_label"] or "null").encode())
     if content:
         line["metadata"] = msgspec.Raw((row["metadata"] or "null").encode())
     else:

@@ -1,6 +1,7 @@
 """All SQL about projects, their versions, and the releases that the trainer published."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -38,16 +39,16 @@ class ProjectStore:
     ) -> tuple[Version, bool]:
         """Store `spec` if it is new, publish the version in force, and return it and whether it is new.
 
-        The project stays locked until the event is acknowledged: two changes at once reach Kafka in the
-        order of their versions. After a crash in between, the same version is made and published again.
+        It is stored first, so that whatever names a version in Kafka finds it here. The project stays
+        locked until the event is acknowledged: two changes at once reach Kafka in order.
         """
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", spec.project)
+        async with self._database.pool.acquire() as connection, _locked(connection, spec.project):
             present = await _present(connection, spec.project)
             version = next_version(present, spec)
             changed = version is not present
             if changed:
-                await _write(connection, version, by)
+                async with connection.transaction():
+                    await _write(connection, version, by)
             await publish(version)
             await connection.execute(
                 "UPDATE projects SET published_version = version WHERE project = $1", spec.project
@@ -154,6 +155,16 @@ class Specs:
     async def get(self, project: str, version: int) -> ProjectSpec:
         """Return one definition. Raises KeyError if there is none."""
         return (await self.load({(project, version)}))[(project, version)]
+
+
+@asynccontextmanager
+async def _locked(connection: asyncpg.Connection, project: str) -> AsyncIterator[None]:
+    await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", project)
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", project)
 
 
 async def _present(connection: asyncpg.Connection | asyncpg.Pool, project: str) -> Version | None:

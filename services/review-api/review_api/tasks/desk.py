@@ -14,7 +14,7 @@ from review_api.accounts.roles import Principal
 from review_api.errors import ApiError, unknown_project
 from review_api.projects.store import ProjectStore, Specs
 from review_api.settings import ReviewSettings
-from review_api.tasks.store import Claimed, Deciding, Standing, Taken, TaskStore
+from review_api.tasks.store import Claimed, Deciding, Standing, TaskStore
 
 _SWEEP_SECONDS = 1.0
 _MOST_LABEL_BYTES = 64 * 1024
@@ -110,19 +110,10 @@ class Desk:
             correction = settled != msgspec.json.decode(taken.label)
             hold = self._settings.undo_seconds if by.on_page else 0.0
             await deciding.settle(text, seconds, _json(settled), correction=correction, hold=hold)
-            self._observe_settled(taken, correction=correction)
         else:
             await deciding.keep(text, seconds)
         self._metrics.decisions.labels(taken.project).inc()
         return Decided(taken.task_id, taken.decided + 1, final)
-
-    def _observe_settled(self, taken: Taken, *, correction: bool) -> None:
-        self._metrics.final_labels.labels(taken.project, "people").inc()
-        if correction:
-            self._metrics.corrections.labels(taken.project).inc()
-        if taken.ingested_at:
-            age = time.time() - taken.ingested_at / 1000
-            self._metrics.item_seconds.labels("people").observe(max(0.0, age))
 
     async def _late(self, by: Principal, task_id: int, fence: int, label: Label) -> Decided:
         standing = await self._standing(task_id)

@@ -23,7 +23,8 @@ WHERE outbox_id IN (
 
 _SETTLED: Final = """
 SELECT o.outbox_id, t.task_id, t.project, t.item_id, t.partition, v.spec ->> 'kind' AS kind,
-       i.content, i.metadata, t.label, r.label AS machine_label, r.confidence AS machine_confidence,
+       i.content, i.metadata, i.ingested_at, t.label, r.label AS machine_label,
+       r.confidence AS machine_confidence,
        r.reasons, r.propensity, t.blind,
        t.guideline_version, r.release, t.decided_at,
        (
@@ -74,6 +75,7 @@ class Settled:
     kind: str
     content: str
     metadata: dict[str, str]
+    ingested_at: int
     label: Any
     machine_label: Any
     machine_confidence: float

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import structlog
 from labelmill import ids
@@ -70,9 +71,21 @@ class Relay:
         self._context.health.busy(_NAME)
         await self._publisher.publish(REVIEWS_DECIDED.name, [self._record(each) for each in settled])
         await relaying.done([each.outbox_id for each in settled])
-        self._context.metrics.published.labels(REVIEWS_DECIDED.name).inc(len(settled))
+        self._observe(settled)
         self._context.health.progress(_NAME, idle=False)
         return len(settled)
+
+    def _observe(self, settled: Sequence[Settled]) -> None:
+        """Count what is final for good: a decision that may still be undone is not."""
+        metrics = self._context.metrics
+        metrics.published.labels(REVIEWS_DECIDED.name).inc(len(settled))
+        for each in settled:
+            metrics.final_labels.labels(each.project, "people").inc()
+            if each.label != each.machine_label:
+                metrics.corrections.labels(each.project).inc()
+            if each.ingested_at:
+                age = (each.decided_at - each.ingested_at) / 1000
+                metrics.item_seconds.labels("people").observe(max(0.0, age))
 
     def _record(self, settled: Settled) -> OutRecord:
         event = decided_event(settled)

@@ -87,13 +87,12 @@ WITH held AS (
     RETURNING task_id, slot, leased_at
 )
 SELECT t.task_id, h.slot, t.project, p.version AS project_version, t.item_id, t.guideline_version,
-       t.needed, t.decided, r.label, r.confidence, r.reasons, r.release, i.ingested_at,
+       t.needed, t.decided, r.label, r.confidence, r.reasons, r.release,
        extract(epoch FROM now() - greatest(
            h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2)
        ))::float8 AS seconds
 FROM held h
 JOIN tasks t USING (task_id)
-JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
 JOIN projects p USING (project)
 FOR UPDATE OF t

@@ -54,7 +54,6 @@ class Taken:
     confidence: float
     reasons: list[str]
     release: int
-    ingested_at: int
     seconds: float
 
 

@@ -1,0 +1,121 @@
+"""From a batch of records to the ledger: decode, check, write."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from aiokafka import ConsumerRecord
+from labelmill.errors import InvalidRecord
+from labelmill.events import check_item
+from labelmill.projects import ProjectSpec
+from labelmill.runtime.consumer import isolate, parse
+from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.retry import outages
+from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
+
+from review_api.ledger import records as known
+from review_api.ledger.checking import RouteCheck
+from review_api.ledger.counting import calls_per_vote
+from review_api.ledger.records import Routed
+from review_api.ledger.store import Item, LedgerStore, Route, Written
+from review_api.projects.store import ProjectStore, Specs
+
+
+class Ledger:
+    """Writes what Kafka tells about items and routes."""
+
+    def __init__(self, store: LedgerStore, projects: ProjectStore, specs: Specs, metrics: Metrics) -> None:
+        self._store = store
+        self._projects = projects
+        self._specs = specs
+        self._metrics = metrics
+        self._known_projects: set[str] = set()
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
+        """Write a batch and return the records that cannot be used."""
+        letters: list[DeadLetter] = []
+        items = await self._items([record for record in records if record.topic == ITEMS.name], letters)
+        routes = await self._routes([record for record in records if record.topic != ITEMS.name], letters)
+
+        async def write(batch: Sequence[Item | Route]) -> None:
+            written = await self._write(batch)
+            letters.extend(written.conflicts)
+            self._observe(written)
+
+        batch: list[Item | Route] = [*items, *routes]
+        letters += await isolate(batch, write)
+        return letters
+
+    async def _items(self, records: Sequence[ConsumerRecord], letters: list[DeadLetter]) -> list[Item]:
+        parsed, bad = parse(records, known.ITEM, check_item)
+        letters += bad
+        await self._learn_projects({event.project for _, event in parsed})
+        items = []
+        for record, event in parsed:
+            if event.project in self._known_projects:
+                items.append(Item(record, event))
+            else:
+                letters.append(DeadLetter(record, _unknown_project(event.project)))
+        return items
+
+    async def _learn_projects(self, names: set[str]) -> None:
+        new = names - self._known_projects
+        if new:
+            async for attempt in outages():
+                with attempt:
+                    self._known_projects |= await self._projects.existing(sorted(new))
+
+    async def _routes(self, records: Sequence[ConsumerRecord], letters: list[DeadLetter]) -> list[Route]:
+        parsed = _parse_routes(records, letters)
+        specs: dict[tuple[str, int], ProjectSpec] = {}
+        async for attempt in outages():
+            with attempt:
+                specs = await self._specs.load({(e.project, e.project_version) for _, e in parsed})
+        checks = {version: RouteCheck(spec) for version, spec in specs.items()}
+        calls = {version: calls_per_vote(spec) for version, spec in specs.items()}
+        routes = []
+        for record, event in parsed:
+            version = (event.project, event.project_version)
+            try:
+                if version not in checks:
+                    raise _unknown_project(event.project, event.project_version)
+                checks[version].check(event)
+                routes.append(Route(record, event, known.vote_costs(event), calls[version]))
+            except InvalidRecord as error:
+                letters.append(DeadLetter(record, error))
+        return routes
+
+    async def _write(self, batch: Sequence[Item | Route]) -> Written:
+        items = [entry for entry in batch if isinstance(entry, Item)]
+        routes = [entry for entry in batch if isinstance(entry, Route)]
+        written = Written()
+        async for attempt in outages():
+            with attempt:
+                written = await self._store.write(items, routes)
+        return written
+
+    def _observe(self, written: Written) -> None:
+        for project, counts in written.counts.items():
+            self._metrics.final_labels.labels(project, "machine").inc(counts.final_labels)
+        observe = self._metrics.item_seconds.labels("machine").observe
+        now = time.time()
+        for event in written.finals:
+            if event.score.ingested_at:
+                observe(max(0.0, now - event.score.ingested_at / 1000))
+
+
+def _parse_routes(
+    records: Iterable[ConsumerRecord], letters: list[DeadLetter]
+) -> list[tuple[ConsumerRecord, Routed]]:
+    by_topic: dict[str, list[ConsumerRecord]] = {LABELS_ACCEPTED.name: [], REVIEWS_REQUESTED.name: []}
+    for record in records:
+        by_topic[record.topic].append(record)
+    accepted, bad = parse(by_topic[LABELS_ACCEPTED.name], known.ACCEPTED)
+    requested, worse = parse(by_topic[REVIEWS_REQUESTED.name], known.REQUESTED, known.check_requested)
+    letters += [*bad, *worse]
+    return [*((r, event) for r, event in accepted), *((r, event) for r, event in requested)]
+
+
+def _unknown_project(project: str, version: int | None = None) -> InvalidRecord:
+    detail = f"there is no project {project!r}" + ("" if version is None else f" of version {version}")
+    return InvalidRecord("unknown_project", detail)

@@ -1,0 +1,133 @@
+"""The rows that the ledger writes for an event. Pure."""
+
+from typing import Any, Final
+
+import msgspec
+from labelmill import ids
+from labelmill.events import ItemIngested
+
+from review_api.ledger.records import Accepted, Requested, Routed
+
+Row = tuple[Any, ...]
+
+ITEM_COLUMNS: Final = ["project", "item_id", "content", "metadata", "content_hash", "ingested_at"]
+ROUTE_COLUMNS: Final = [
+    "project",
+    "item_id",
+    "guideline_version",
+    "event_id",
+    "outcome",
+    "reasons",
+    "propensity",
+    "label",
+    "confidence",
+    "probabilities",
+    "votes",
+    "content_hash",
+    "release",
+    "project_version",
+    "cost_usd",
+    "scored_at",
+    "routed_at",
+]
+FINAL_COLUMNS: Final = [
+    "project",
+    "item_id",
+    "label",
+    "source",
+    "confidence",
+    "guideline_version",
+    "release",
+    "decided_at",
+]
+TASK_COLUMNS: Final = [
+    "task_id",
+    "project",
+    "item_id",
+    "guideline_version",
+    "partition",
+    "blind",
+    "needed",
+    "created_at",
+]
+ASSIGNMENT_COLUMNS: Final = ["task_id", "slot", "project", "priority"]
+
+
+def item_row(item: ItemIngested) -> Row:
+    """Return the row of `items`."""
+    metadata = msgspec.json.encode(item.metadata).decode() if item.metadata else "{}"
+    return (item.project, item.item_id, item.content, metadata, item.content_hash, item.ingested_at)
+
+
+def route_row(event: Routed, cost_usd: float) -> Row:
+    """Return the row of `routes`."""
+    score = event.score
+    return (
+        event.project,
+        event.item_id,
+        score.guideline_version,
+        event.event_id,
+        "accepted" if type(event) is Accepted else "requested",
+        event.reasons,
+        event.propensity,
+        _text(score.label),
+        score.confidence,
+        _text(score.probabilities),
+        _text(score.votes),
+        score.content_hash,
+        score.release,
+        event.project_version,
+        cost_usd,
+        score.scored_at,
+        event.routed_at,
+    )
+
+
+def final_row(event: Accepted, now_ms: int) -> Row:
+    """Return the row of `final_labels`."""
+    score = event.score
+    return (
+        event.project,
+        event.item_id,
+        _text(score.label),
+        "machine",
+        score.confidence,
+        score.guideline_version,
+        score.release,
+        now_ms,
+    )
+
+
+def task_row(event: Requested, task_id: int, partition: int, now_ms: int) -> Row:
+    """Return the row of `tasks`."""
+    return (
+        task_id,
+        event.project,
+        event.item_id,
+        event.score.guideline_version,
+        partition,
+        event.blind,
+        event.decisions_needed,
+        now_ms,
+    )
+
+
+def assignment_rows(event: Requested, task_id: int) -> list[Row]:
+    """Return the rows of `assignments`: one per decision that the task needs."""
+    priority = task_priority(event)
+    return [(task_id, slot, event.project, priority) for slot in range(event.decisions_needed)]
+
+
+def task_priority(event: Requested) -> float:
+    """Return where a task stands in the queue: the lowest value is claimed first.
+
+    That is the machine's confidence. An audit is by nature of high confidence and would come last for
+    ever; it gets a place at random, the same one whenever it is computed.
+    """
+    if event.blind:
+        return ids.uniform("priority", event.project, event.item_id)
+    return event.score.confidence
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode()

@@ -1,0 +1,295 @@
+"""All SQL that writes the ledger."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, cast
+
+import asyncpg
+from aiokafka import ConsumerRecord
+from labelmill.errors import InvalidRecord
+from labelmill.events import ItemIngested
+from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.postgres import Database
+
+from review_api.ledger import rows
+from review_api.ledger.counting import COLUMNS, Counts
+from review_api.ledger.records import Accepted, Requested, Routed, VoteCost
+
+# `isinstance` of a msgspec struct asks an abstract base class each time: too slow for every item.
+
+Key = tuple[str, str]
+RouteKey = tuple[str, str, int]
+
+_TRIES = 4
+
+# LATERAL with LIMIT keeps these as look-ups by key, whatever size a table had when the plan was made.
+_HASHES: Final = """
+SELECT k.project, k.item_id, i.content_hash
+FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
+CROSS JOIN LATERAL (
+    SELECT content_hash FROM items i WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
+) i
+"""
+
+_ROUTED: Final = """
+SELECT k.project, k.item_id, k.guideline_version, r.content_hash
+FROM unnest($1::text[], $2::text[], $3::int[]) AS k(project, item_id, guideline_version)
+CROSS JOIN LATERAL (
+    SELECT content_hash FROM routes r
+    WHERE r.project = k.project AND r.item_id = k.item_id AND r.guideline_version = k.guideline_version
+    LIMIT 1
+) r
+"""
+
+_FINAL: Final = """
+SELECT k.project, k.item_id
+FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
+CROSS JOIN LATERAL (
+    SELECT FROM final_labels f WHERE f.project = k.project AND f.item_id = k.item_id LIMIT 1
+) f
+"""
+
+_MISMATCHED: Final = """
+SELECT EXISTS (
+    SELECT FROM unnest($1::text[], $2::text[], $3::text[]) AS k(project, item_id, content_hash)
+    CROSS JOIN LATERAL (
+        SELECT content_hash FROM items i WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
+    ) i
+    WHERE i.content_hash <> k.content_hash
+)
+"""
+
+_COUNT: Final = """
+INSERT INTO minute_stats AS s
+    (project, minute, items, accepted, requested, final_labels, student_only, llm_calls, input_tokens,
+     output_tokens, cost_usd)
+SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, items, accepted, requested,
+       final_labels, student_only, llm_calls, input_tokens, output_tokens, cost_usd
+FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::bigint[], $9::bigint[], $10::float8[]
+) AS c(project, items, accepted, requested, final_labels, student_only, llm_calls, input_tokens,
+       output_tokens, cost_usd)
+ON CONFLICT (project, minute) DO UPDATE
+SET items = s.items + EXCLUDED.items,
+    accepted = s.accepted + EXCLUDED.accepted,
+    requested = s.requested + EXCLUDED.requested,
+    final_labels = s.final_labels + EXCLUDED.final_labels,
+    student_only = s.student_only + EXCLUDED.student_only,
+    llm_calls = s.llm_calls + EXCLUDED.llm_calls,
+    input_tokens = s.input_tokens + EXCLUDED.input_tokens,
+    output_tokens = s.output_tokens + EXCLUDED.output_tokens,
+    cost_usd = s.cost_usd + EXCLUDED.cost_usd
+"""
+
+
+class Route(NamedTuple):
+    """A route to write: its record, what its votes cost, and how often a voter asks its model."""
+
+    record: ConsumerRecord
+    event: Routed
+    votes: list[VoteCost]
+    calls: Mapping[str, int]
+
+
+class Item(NamedTuple):
+    """An item to write."""
+
+    record: ConsumerRecord
+    event: ItemIngested
+
+
+@dataclass
+class Written:
+    """What became of a batch: dead letters for what contradicts the ledger, and what was new."""
+
+    conflicts: list[DeadLetter] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    finals: list[Accepted] = field(default_factory=list)
+
+
+class _SeenError(Exception):
+    """The batch touches what the ledger has already."""
+
+
+class LedgerStore:
+    """Writes batches in one transaction each, and each record once, however often it comes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
+        """Write what is new of a batch.
+
+        Almost always everything is new. So the rows are copied straight into the tables, and only if one
+        of them turns out to be there already is the batch looked up and copied without it.
+
+        Raises:
+            asyncpg.PostgresError: if the database is away, or refuses a row (nothing is written then).
+        """
+        try:
+            return await self._write_all(items, routes)
+        except (asyncpg.UniqueViolationError, _SeenError):
+            pass
+        for _ in range(_TRIES):
+            try:
+                return await self._write_unseen(items, routes)
+            except asyncpg.UniqueViolationError:
+                # Another process wrote the same records meanwhile: it held the partition a moment ago.
+                continue
+        return await self._write_unseen(items, routes)
+
+    async def _write_all(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            written = await _copy(connection, items, routes, had_final=frozenset())
+            if routes and await _contradicts_items(connection, routes):
+                raise _SeenError
+        return written
+
+    async def _write_unseen(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            hashes = await _item_hashes(connection, [*items, *routes])
+            conflicts: list[DeadLetter] = []
+            new_items = [item for item in items if _is_new_item(item, hashes, conflicts)]
+            routed = await _route_hashes(connection, routes)
+            new_routes = [route for route in routes if _is_new_route(route, routed, hashes, conflicts)]
+            had_final = await _with_final_label(connection, new_routes)
+            written = await _copy(connection, new_items, new_routes, had_final)
+        written.conflicts = conflicts
+        return written
+
+
+def _is_new_item(item: Item, hashes: dict[Key, str], conflicts: list[DeadLetter]) -> bool:
+    """Return whether an item is to be written; `hashes` learns of it, so that its repetition is not."""
+    event = item.event
+    key, content_hash = (event.project, event.item_id), event.content_hash
+    known = hashes.setdefault(key, "")
+    if not known:
+        hashes[key] = content_hash
+        return True
+    if known != content_hash:
+        conflicts.append(_conflict(item.record, event.project, event.item_id))
+    return False
+
+
+def _is_new_route(
+    route: Route, routed: dict[RouteKey, str], hashes: dict[Key, str], conflicts: list[DeadLetter]
+) -> bool:
+    event = route.event
+    key = (event.project, event.item_id, event.score.guideline_version)
+    content_hash = event.score.content_hash
+    known = routed.get(key) or hashes.get((event.project, event.item_id), content_hash)
+    if known != content_hash:
+        conflicts.append(_conflict(route.record, event.project, event.item_id))
+        return False
+    is_new = key not in routed
+    routed[key] = content_hash
+    return is_new
+
+
+def _conflict(record: ConsumerRecord, project: str, item_id: str) -> DeadLetter:
+    detail = f"item {item_id!r} of project {project!r} is known with other content"
+    return DeadLetter(record, InvalidRecord("conflicting_duplicate", detail))
+
+
+async def _item_hashes(connection: asyncpg.Connection, entries: Sequence[Item | Route]) -> dict[Key, str]:
+    projects = [entry.event.project for entry in entries]
+    found = await connection.fetch(_HASHES, projects, [entry.event.item_id for entry in entries])
+    return {(row[0], row[1]): row[2] for row in found}
+
+
+async def _route_hashes(connection: asyncpg.Connection, routes: Sequence[Route]) -> dict[RouteKey, str]:
+    found = await connection.fetch(
+        _ROUTED,
+        [route.event.project for route in routes],
+        [route.event.item_id for route in routes],
+        [route.event.score.guideline_version for route in routes],
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in found}
+
+
+async def _with_final_label(connection: asyncpg.Connection, routes: Sequence[Route]) -> set[Key]:
+    accepted = [route.event for route in routes if type(route.event) is Accepted]
+    found = await connection.fetch(
+        _FINAL, [event.project for event in accepted], [event.item_id for event in accepted]
+    )
+    return {(row[0], row[1]) for row in found}
+
+
+async def _contradicts_items(connection: asyncpg.Connection, routes: Sequence[Route]) -> bool:
+    return bool(
+        await connection.fetchval(
+            _MISMATCHED,
+            [route.event.project for route in routes],
+            [route.event.item_id for route in routes],
+            [route.event.score.content_hash for route in routes],
+        )
+    )
+
+
+async def _copy(
+    connection: asyncpg.Connection,
+    items: Sequence[Item],
+    routes: Sequence[Route],
+    had_final: AbstractSet[Key],
+) -> Written:
+    """Copy the rows of a batch and count it."""
+    now_ms = int(time.time() * 1000)
+    written = Written()
+    counts = written.counts
+    for item in items:
+        counts[item.event.project].items += 1
+    route_rows = [rows.route_row(route.event, _count(route, counts)) for route in routes]
+    for event in (route.event for route in routes):
+        if type(event) is Accepted and (event.project, event.item_id) not in had_final:
+            written.finals.append(event)
+            counts[event.project].final_labels += 1
+    await _copy_into(connection, "items", rows.ITEM_COLUMNS, [rows.item_row(item.event) for item in items])
+    await _copy_into(connection, "routes", rows.ROUTE_COLUMNS, route_rows)
+    finals = [rows.final_row(event, now_ms) for event in written.finals]
+    await _copy_into(connection, "final_labels", rows.FINAL_COLUMNS, finals)
+    await _copy_tasks(connection, [route for route in routes if type(route.event) is Requested], now_ms)
+    await _add_up(connection, counts)
+    return written
+
+
+def _count(route: Route, counts: dict[str, Counts]) -> float:
+    """Count a route and return what its votes cost."""
+    of_project = counts[route.event.project]
+    if type(route.event) is Accepted:
+        of_project.accepted += 1
+    else:
+        of_project.requested += 1
+    return of_project.add_votes(route.votes, route.calls)
+
+
+async def _copy_tasks(connection: asyncpg.Connection, routes: Sequence[Route], now_ms: int) -> None:
+    if not routes:
+        return
+    fetched = await connection.fetch("SELECT nextval('task_ids') FROM generate_series(1, $1)", len(routes))
+    tasks: list[rows.Row] = []
+    assignments: list[rows.Row] = []
+    for (task_id,), route in zip(fetched, routes, strict=True):
+        event = cast("Requested", route.event)
+        tasks.append(rows.task_row(event, task_id, route.record.partition, now_ms))
+        assignments += rows.assignment_rows(event, task_id)
+    await _copy_into(connection, "tasks", rows.TASK_COLUMNS, tasks)
+    await _copy_into(connection, "assignments", rows.ASSIGNMENT_COLUMNS, assignments)
+
+
+async def _copy_into(
+    connection: asyncpg.Connection, table: str, columns: list[str], records: list[rows.Row]
+) -> None:
+    if records:
+        await connection.copy_records_to_table(table, columns=columns, records=records)
+
+
+async def _add_up(connection: asyncpg.Connection, counts: Mapping[str, Counts]) -> None:
+    """Add to the minute's figures: last, for other writers of the same minute wait until the commit."""
+    if counts:
+        projects = sorted(counts)
+        columns = [[getattr(counts[project], name) for project in projects] for name in COLUMNS]
+        await connection.execute(_COUNT, projects, *columns)
