@@ -1,0 +1,1 @@
+"""The demo: real tweets through the whole system, people replayed from recorded ratings, and a report."""
