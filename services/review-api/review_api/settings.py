@@ -10,9 +10,11 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     database_pool_size: int = 16
 
     admin_name: str = ""
-    """Account that is made, or given the secrets below, at every start; empty makes none."""
+    """Account that is made, or given the two secrets that follow, at every start; empty makes none."""
     admin_password: SecretStr = SecretStr("")
+    """Its password for the page; empty leaves it as it is."""
     admin_token: SecretStr = SecretStr("")
+    """Its API token; empty leaves it as it is."""
     session_hours: float = 12.0
     """How long a sign-in on the page holds."""
     cookie_secure: bool = False
