@@ -1,5 +1,7 @@
 """Environment variables of the trainer, as typed values."""
 
+from typing import Literal
+
 from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
 from pydantic import SecretStr
 
@@ -23,12 +25,18 @@ class TrainerSettings(ServiceSettings, DatabaseSettings):
     """Decisions in a dataset at most, the newest; 100,000 take some 400 MB while training."""
     trigger_seconds: float = 30.0
     """How often the triggers of all projects are looked at; new decisions are looked at as they come."""
-    openai_base_url: str = "https://api.openai.com/v1"
-    openai_api_key: SecretStr = SecretStr("")
-    """Provider of the trainer `openai`: a server with the OpenAI API for files, fine-tuning jobs, chat."""
+    openai_base_url: str = "http://127.0.0.1:18090/v1"
+    """Where the trainer `openai` asks fine-tuned models: the server that the autolabeler asks."""
+    openai_api_key: SecretStr = SecretStr("none")
+    finetuning_base_url: str = ""
+    """Where it uploads files and makes jobs, if that is another server; with the same key."""
+    llm_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the server calls the limit on new tokens."""
     finetuning_poll_seconds: float = 10.0
     """First wait between two looks at a fine-tuning job; the waits grow to 12 times this."""
     finetuning_max_hours: float = 24.0
     """A fine-tuning job that takes longer is cancelled and recorded as failed."""
+    finetuning_max_examples: int = 10_000
+    """Decisions that a model is fine-tuned on at most, the newest."""
     finetuning_evaluation_items: int = 200
     """Held-out decisions that a fine-tuned model is asked about at most: each costs a call."""
