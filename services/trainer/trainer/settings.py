@@ -28,6 +28,7 @@ class TrainerSettings(ServiceSettings, DatabaseSettings):
     openai_base_url: str = "http://127.0.0.1:18090/v1"
     """Where the trainer `openai` asks fine-tuned models: the server that the autolabeler asks."""
     openai_api_key: SecretStr = SecretStr("none")
+    """Key for it; local servers want none."""
     finetuning_base_url: str = ""
     """Where it uploads files and makes jobs, if that is another server; with the same key."""
     llm_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
