@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -100,6 +101,7 @@ class Service:
                 await starting
             return
         await starting
+        _leave_the_code_alone()
         self.context.health.ready = True
         log.info("ready")
 
@@ -154,6 +156,17 @@ def main(service: str, settings: ServiceSettings, run: "Runner") -> None:
     except Exception:
         log.exception("the service cannot go on")
         sys.exit(1)
+
+
+def _leave_the_code_alone() -> None:
+    """Keep the garbage collector off what lives as long as the process, and off small batches.
+
+    Modules and clients are some 300,000 objects, and a batch of records makes thousands: by default every
+    one of them had Python look through all it knows, which took a tenth of the CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 class Runner(Protocol):
