@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 from docs_source import ROOT, SERVICES, field_docs, one_line
@@ -130,17 +131,14 @@ def _remarks() -> dict[str, str]:
 
 
 def _services_that_set(attribute: str) -> Iterator[str]:
-    use = re.compile(rf"\.{attribute}\b(?=[.(\s])(?!\s*=)")
-    if any(_uses(use, path) for path in (ROOT / "shared/labelmill/runtime").glob("*.py")):
+    use = re.compile(rf"metrics\.{attribute}\b")
+    if _is_used(use, ROOT / "shared/labelmill/runtime"):
         yield "all"
         return
     for service, package in SERVICES.items():
-        folder = ROOT / "services" / service / package
-        if any(_uses(use, path) for path in folder.rglob("*.py")):
+        if _is_used(use, ROOT / "services" / service / package):
             yield service
 
 
-def _uses(use: re.Pattern[str], path: Any) -> bool:
-    return path.name != "metrics.py" and any(
-        use.search(line) for line in path.read_text().splitlines() if "metrics" in line
-    )
+def _is_used(use: re.Pattern[str], folder: Path) -> bool:
+    return any(use.search(path.read_text()) for path in folder.rglob("*.py"))
