@@ -22,6 +22,11 @@ from review_api.accounts.first_admin import FirstAdmin
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.http import Shell, install_error_answers
+from review_api.items import api as items_api
+from review_api.items.admission import Admission
+from review_api.items.ingestion import Ingestor
+from review_api.items.store import ItemStore
+from review_api.items.watch import LedgerLag, Watch
 from review_api.ledger import api as ledger_api
 from review_api.ledger.export import Export
 from review_api.ledger.figures import Figures
@@ -103,12 +108,20 @@ def _add_http(
     components += [FirstAdmin(accounts, passwords, settings), publishing]
     access = Access(accounts, settings.principal_cache_seconds)
     desk = Desk(TaskStore(database), projects, Specs(projects), context.metrics, settings)
+    figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
+    admission = Admission(settings.ingest_concurrency, settings.ingest_most_lag, settings.ingest_most_outbox)
+    lag = LedgerLag(context, publisher, LEDGER_GROUP)
+    components += [lag, Watch(context, lag, figures, outbox, admission, seconds=settings.watch_seconds)]
+    ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
         accounts_api.router(accounts, access, passwords, settings),
         administration.router(accounts, access, passwords),
         projects_api.router(projects, publishing, access),
+        items_api.router(
+            ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
+        ),
         tasks_api.router(desk, access, settings.claim_most),
-        ledger_api.router(Figures(database), Export(database), projects, access),
+        ledger_api.router(figures, Export(database), projects, access),
         web_api.router(Assets.load()),
     ]
     return _application(context, routers)

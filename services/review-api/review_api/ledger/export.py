@@ -9,8 +9,8 @@ from labelmill.runtime.postgres import Database
 _PAGE_ROWS = 2000
 
 _PAGE: Final = """
-SELECT f.item_id, f.label, f.source, r.label AS machine_label, f.confidence, coalesce(r.reasons, '{}') AS reasons, f.release,
-       f.guideline_version, f.decided_at,
+SELECT f.item_id, f.label, f.source, r.label AS machine_label, f.confidence,
+       coalesce(r.reasons, '{}') AS reasons, f.release, f.guideline_version, f.decided_at,
        CASE WHEN $4 THEN i.content END AS content, CASE WHEN $4 THEN i.metadata END AS metadata
 FROM (
     SELECT * FROM final_labels WHERE project = $1 AND item_id > $2 ORDER BY item_id LIMIT $3

@@ -1,0 +1,81 @@
+"""All SQL that looks at items: whether they are known, and all that is known of one."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from labelmill.runtime.postgres import Database
+
+_HASHES: Final = """
+SELECT k.item_id, i.content_hash
+FROM unnest($2::text[]) AS k(item_id)
+CROSS JOIN LATERAL (
+    SELECT content_hash FROM items i WHERE i.project = $1 AND i.item_id = k.item_id LIMIT 1
+) i
+"""
+
+# Each gives one JSON text; times in it are Unix milliseconds.
+_LINEAGE: Final = {
+    "item": """
+        SELECT json_build_object('item_id', item_id, 'content', content, 'metadata', metadata,
+               'content_hash', content_hash, 'ingested_at', ingested_at)
+        FROM items WHERE project = $1 AND item_id = $2
+    """,
+    "routes": """
+        SELECT json_agg(to_jsonb(r) - 'project' - 'votes' - 'item_id' ORDER BY routed_at)
+        FROM routes r WHERE project = $1 AND item_id = $2
+    """,
+    "votes": """
+        SELECT json_agg(to_jsonb(v) - 'project' - 'item_id' ORDER BY v.guideline_version, v.voter)
+        FROM votes v WHERE project = $1 AND item_id = $2
+    """,
+    "tasks": """
+        SELECT json_agg(to_jsonb(t) - 'project' - 'item_id' - 'partition' || jsonb_build_object(
+            'assignments', (
+                SELECT jsonb_agg(jsonb_build_object(
+                    'slot', a.slot, 'reviewer', a.reviewer, 'priority', a.priority,
+                    'state', CASE WHEN a.lease_until <= now() THEN 'open' ELSE a.state END,
+                    'lease_until', (extract(epoch FROM a.lease_until) * 1000)::bigint
+                ) ORDER BY a.slot)
+                FROM assignments a WHERE a.task_id = t.task_id
+            )
+        ) ORDER BY t.task_id)
+        FROM tasks t WHERE project = $1 AND item_id = $2
+    """,
+    "decisions": """
+        SELECT json_agg(json_build_object('task_id', d.task_id, 'slot', d.slot, 'reviewer', d.reviewer,
+               'label', d.label, 'seconds', d.seconds,
+               'decided_at', (extract(epoch FROM d.decided_at) * 1000)::bigint) ORDER BY d.decided_at, d.slot)
+        FROM tasks t JOIN decisions d USING (task_id) WHERE t.project = $1 AND t.item_id = $2
+    """,
+    "final_label": """
+        SELECT to_jsonb(f) - 'project' - 'item_id' FROM final_labels f WHERE project = $1 AND item_id = $2
+    """,
+}
+
+_LISTS = ("routes", "votes", "tasks", "decisions")
+
+
+class ItemStore:
+    """Items in PostgreSQL, to look at."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def content_hashes(self, project: str, item_ids: Sequence[str]) -> dict[str, str]:
+        """Return the content hashes of those items that the ledger has."""
+        if not item_ids:
+            return {}
+        return dict(await self._database.pool.fetch(_HASHES, project, item_ids))
+
+    async def lineage(self, project: str, item_id: str) -> dict[str, Any] | None:
+        """Return all that is known of an item, each part as JSON; None if nothing is."""
+        found: dict[str, Any] = {}
+        async with (
+            self._database.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            for part, query in _LINEAGE.items():
+                text = await connection.fetchval(query, project, item_id)
+                found[part] = msgspec.Raw(text.encode()) if text else [] if part in _LISTS else None
+        return found if found["item"] or found["routes"] else None

@@ -1,0 +1,121 @@
+"""Watching what follows ingestion: how far the ledger is behind, and how long the queues are."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+from labelmill.runtime import kafka
+from labelmill.runtime.publisher import Publisher
+from labelmill.runtime.retry import is_passing, outages
+from labelmill.runtime.service import Context
+from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
+
+from review_api.items.admission import Admission
+from review_api.ledger.figures import Figures
+from review_api.tasks.outbox import Outbox
+
+log = structlog.get_logger(__name__)
+
+LEDGER_TOPICS = (ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED)
+
+
+class LedgerLag:
+    """How far the ledger is behind; a component. The ledger may run elsewhere, so Kafka is asked."""
+
+    def __init__(self, context: Context, publisher: Publisher, group: str) -> None:
+        self._settings = context.settings
+        self._publisher = publisher
+        self._group = f"labelmill-{group}"
+        self._admin: AIOKafkaAdminClient | None = None
+        self._reader: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        async for attempt in outages():
+            with attempt:
+                self._admin = AIOKafkaAdminClient(**kafka.client_options(self._settings))
+                await self._admin.start()
+        async for attempt in outages():
+            with attempt:
+                self._reader = kafka.reader(self._settings)
+                await self._reader.start()
+
+    async def stop(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
+        if self._reader is not None:
+            await self._reader.stop()
+
+    async def records(self) -> int:
+        """Return how many records the ledger has not written."""
+        assert self._reader is not None
+        committed = await self._committed()
+        partitions = [
+            TopicPartition(topic.name, number)
+            for topic in LEDGER_TOPICS
+            for number in range(await self._publisher.partitions(topic.name))
+        ]
+        starts = await self._reader.beginning_offsets(partitions)
+        ends = await self._reader.end_offsets(partitions)
+        # What retention has deleted is not waiting.
+        return sum(ends[tp] - max(starts[tp], committed.get(tp, 0)) for tp in partitions)
+
+    async def _committed(self) -> dict[TopicPartition, int]:
+        assert self._admin is not None
+        try:
+            offsets: dict[TopicPartition, Any] = await self._admin.list_consumer_group_offsets(self._group)
+        except GroupCoordinatorNotAvailableError:
+            return {}  # a broker on which no group has ever committed
+        return {tp: found.offset for tp, found in offsets.items()}
+
+
+class Watch:
+    """A component that looks every few seconds, and tells the admission and the metrics what it sees."""
+
+    def __init__(
+        self,
+        context: Context,
+        lag: LedgerLag,
+        figures: Figures,
+        outbox: Outbox,
+        admission: Admission,
+        *,
+        seconds: float,
+    ) -> None:
+        self._metrics = context.metrics
+        self._lag = lag
+        self._figures = figures
+        self._outbox = outbox
+        self._admission = admission
+        self._seconds = seconds
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+
+    async def look(self) -> None:
+        """Look once."""
+        self._admission.lag = await self._lag.records()
+        self._admission.outbox = await self._outbox.size()
+        self._metrics.outbox.set(self._admission.outbox)
+        for project, tasks in (await self._figures.waiting_tasks()).items():
+            self._metrics.open_tasks.labels(project).set(tasks)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except Exception as error:
+                log.warning(
+                    "cannot see how long the queues are", error=repr(error), passing=is_passing(error)
+                )
+            await asyncio.sleep(self._seconds)
