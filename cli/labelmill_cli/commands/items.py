@@ -65,7 +65,7 @@ def ingest(
     """Send items to be labelled. Sending the same items again changes nothing."""
     rejected: list[Rejected] = []
     counts = {"accepted": 0, "duplicates": 0, "rejected": 0}
-    with review_api(connection.find(home)) as api, _source(file) as source, _progress(source) as progress:
+    with review_api(connection.find(home)) as api, _source(file) as source, _progress() as progress:
         task = progress.add_task("ingesting", total=_size(source), counts="")
         read = csv_lines if file.lower().endswith(".csv") else ndjson_lines
         for chunk in chunks(read(source, id_name, text_name)):
@@ -135,7 +135,7 @@ def _size(source: BinaryIO) -> int | None:
     return end
 
 
-def _progress(source: BinaryIO) -> Progress:
+def _progress() -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -145,6 +145,7 @@ def _progress(source: BinaryIO) -> Progress:
         TextColumn("{task.fields[counts]}"),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     )
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 import yaml
 from labelmill.projects import load_project
@@ -51,9 +50,20 @@ def show(
     """Print a project's definition as YAML."""
     with review_api(connection.find(home)) as api:
         answer = api.project(project)
-    spec = msgspec.to_builtins(answer["spec"])
-    out.print(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), markup=False, end="", soft_wrap=True)
+    text = yaml.dump(answer["spec"], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    out.print(text, markup=False, end="", soft_wrap=True)
 
 
 def _title(row: dict[str, Any]) -> str:
     return str(row.get("title") or row.get("spec", {}).get("title", ""))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as people write them, with `|`."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

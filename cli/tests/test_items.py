@@ -1,0 +1,164 @@
+"""`ingest`, `status` and `export` against a server that answers as review-api does."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Labelmill = Callable[..., Any]
+INGEST = "POST /v1/projects/tweets/items"
+OK = {"accepted": 2, "duplicates": 0, "rejected_count": 0, "rejected": []}
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> Path:
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(b'{"item_id":"1","content":"a"}\n\n{"item_id":"2","content":"b"}\n')
+    return file
+
+
+def test_lines_go_out_as_they_are(labelmill: Labelmill, api: Any, items: Path) -> None:
+    api.on(INGEST, OK)
+    done = labelmill("ingest", str(items), "-p", "tweets")
+    assert (done.status, done.err) == (0, "2 accepted, 0 duplicates, 0 rejected\n")
+    assert api.bodies(INGEST) == [b'{"item_id":"1","content":"a"}\n{"item_id":"2","content":"b"}\n']
+    assert api.requests[0][2]["authorization"] == "Bearer secret"
+
+
+def test_rejected_lines_are_shown_with_their_place_in_the_file(
+    labelmill: Labelmill, api: Any, items: Path
+) -> None:
+    bad = {"line": 2, "item_id": "2", "reason": "content_empty", "detail": "there is nothing to label"}
+    api.on(INGEST, {"accepted": 1, "duplicates": 0, "rejected_count": 40, "rejected": [bad]})
+    done = labelmill("ingest", str(items), "-p", "tweets")
+    assert done.status == 1
+    assert "3     2     content_empty  there is nothing to label" in done.err
+    assert "and 39 more" in done.err
+
+
+def test_it_waits_while_the_server_is_busy(labelmill: Labelmill, api: Any, items: Path) -> None:
+    api.on(INGEST, {"error": "busy", "detail": "later"}, 429, Retry_After="0.1")
+    api.on(INGEST, {"error": "busy", "detail": "later"}, 503, Retry_After="soon")
+    api.on(INGEST, OK)
+    assert labelmill("ingest", str(items), "-p", "tweets").status == 0
+    assert len(set(api.bodies(INGEST))) == 1
+    assert len(api.bodies(INGEST)) == 3
+
+
+def test_large_files_go_out_in_pieces(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    file = tmp_path / "large.jsonl"
+    file.write_text(
+        "".join(json.dumps({"item_id": str(n), "content": "x" * 500}) + "\n" for n in range(12_000))
+    )
+    api.on(INGEST, {"accepted": 1, "duplicates": 2, "rejected_count": 0})
+    done = labelmill("ingest", str(file), "-p", "tweets")
+    bodies = api.bodies(INGEST)
+    assert len(bodies) == 3
+    assert sum(body.count(b"\n") for body in bodies) == 12_000
+    assert b"".join(bodies) == file.read_bytes()
+    assert done.err == "3 accepted, 6 duplicates, 0 rejected\n"
+
+
+def test_csv_columns_become_items_and_metadata(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text('\ufeffid,tweet,lang,empty\n7,"two\nlines, é",en,\n8,b,de,\n', encoding="utf-8")
+    api.on(
+        INGEST,
+        {"accepted": 1, "duplicates": 0, "rejected_count": 1, "rejected": [{"line": 2, "reason": "r"}]},
+    )
+    done = labelmill("ingest", str(file), "-p", "tweets", "--text", "tweet")
+    assert [json.loads(line) for line in api.bodies(INGEST)[0].splitlines()] == [
+        {"item_id": "7", "content": "two\nlines, é", "metadata": {"lang": "en"}},
+        {"item_id": "8", "content": "b", "metadata": {"lang": "de"}},
+    ]
+    assert "4           r" in done.err
+
+
+def test_fields_with_other_names_are_renamed(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(b'{"nr":7,"tweet":"a"}\n{broken\n[1]\n')
+    api.on(INGEST, OK)
+    labelmill("ingest", str(file), "-p", "tweets", "--id", "nr", "--text", "tweet")
+    assert api.bodies(INGEST) == [b'{"item_id":"7","content":"a"}\n{broken\n[1]\n']
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a,b\n1,2\n", "the CSV has no column item_id or id (it has a, b): name one with --id"),
+        (b"id,b\n1,2\n", "the CSV has no column content or text (it has id, b): name one with --text"),
+        (b"", "the CSV has no column item_id or id (it has ): name one with --id"),
+        (b"id,text\n1,\xff\n", "the CSV is not UTF-8"),
+    ],
+)
+def test_csv_files_that_cannot_be_read(
+    labelmill: Labelmill, api: Any, tmp_path: Path, content: bytes, says: str
+) -> None:
+    file = tmp_path / "items.csv"
+    file.write_bytes(content)
+    done = labelmill("ingest", str(file), "-p", "tweets")
+    assert done.status == 1
+    assert says in done.err
+    assert not api.requests
+
+
+STATUS = {
+    "items": 1200,
+    "final_labels": 600,
+    "requested": 300,
+    "release": 2,
+    "cost_usd": 0.5,
+    "human_seconds": 90,
+}
+
+
+def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
+    projects = [{"project": name, "version": 1, "guideline_version": 1} for name in ("tweets", "news")]
+    api.on("GET /v1/projects", projects)
+    api.on("GET /v1/projects/tweets/status", STATUS)
+    api.on("GET /v1/projects/news/status", {})
+    shown = [line.split() for line in labelmill("status").out.splitlines()]
+    assert ["tweets", "news"] in shown
+    assert ["items", "1,200", "0"] in shown
+    assert ["final", "labels", "600", "(50%)", "0", "(-)"] in shown
+    assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
+
+
+LABELS = (
+    b'{"item_id":"1","label":"a","source":"machine","confidence":0.9,"reasons":[],"release":1}\n'
+    b'{"item_id":"2","label":["x"],"source":"people","confidence":null,"reasons":["audit","x"],'
+    b'"content":"hm, \\"\xc3\xa9\\""}\n'
+)
+
+
+def test_export_as_json_lines(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    api.on("GET /v1/projects/tweets/labels", LABELS)
+    assert labelmill("export", "-p", "tweets").out.encode() == LABELS
+    target = tmp_path / "labels.jsonl"
+    done = labelmill("export", "-p", "tweets", "-o", str(target))
+    assert target.read_bytes() == LABELS
+    assert done.err == f"2 labels written to {target}\n"
+    assert done.out == ""
+
+
+def test_export_as_csv(labelmill: Labelmill, api: Any) -> None:
+    api.on("GET /v1/projects/tweets/labels?content=1", LABELS)
+    done = labelmill("export", "-p", "tweets", "--format", "csv", "--content")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["label"] for row in rows] == ["a", "x"]
+    assert [row["reasons"] for row in rows] == ["", "audit x"]
+    assert [row["confidence"] for row in rows] == ["0.9", ""]
+    assert rows[1]["content"] == 'hm, "é"'
+    assert "2 labels written" in done.err
+
+
+def test_an_export_that_breaks_leaves_no_file(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    api.on("GET /v1/projects/tweets/labels", LABELS, 200, Content_Length="9999")
+    target = tmp_path / "labels.jsonl"
+    done = labelmill("export", "-p", "tweets", "-o", str(target))
+    assert done.status == 1
+    assert not target.exists()
