@@ -181,7 +181,7 @@ class Bench:
             await connection.close()
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 150) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
             await asyncio.sleep(0.1)
@@ -344,6 +344,11 @@ async def until_recorded(bench: Bench, project: str, decisions: int) -> None:
     await until(recorded)
 
 
+async def ended(processes: list[psutil.Process]) -> bool:
+    alive = [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return not alive
+
+
 async def test_killed_in_the_middle_of_a_training_it_ends_with_one_release(system: System) -> None:
     pool = tweets()
     async with bench_of(system) as bench:
@@ -362,8 +367,7 @@ async def test_killed_in_the_middle_of_a_training_it_ends_with_one_release(syste
         children = psutil.Process(trainer.process.pid).children(recursive=True)
         os.kill(trainer.process.pid, signal.SIGKILL)
         await trainer.process.wait()
-        psutil.wait_procs(children, timeout=15)
-        assert not any(child.is_running() for child in children)
+        await until(lambda: ended(children))
         assert await bench.releases("killed") == []
         async with a_trainer(system) as another, a_trainer(system) as rival:
             jobs = await bench.finished(another, "killed", 1)

@@ -12,11 +12,13 @@ from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED
 
 from trainer.api import Api
 from trainer.handlers import Decisions
+from trainer.openai_finetuning import Provider
+from trainer.openai_training import OpenAiTrainer
 from trainer.relay import Relay
 from trainer.settings import TrainerSettings
 from trainer.store import Store
 from trainer.student_training import StudentTrainer
-from trainer.trainings import Trainings
+from trainer.trainings import Trainer, Trainings
 
 
 def build(settings: TrainerSettings) -> Service:
@@ -30,7 +32,11 @@ def build(settings: TrainerSettings) -> Service:
     projects = Follower(settings, PROJECTS, ProjectPublished)
     releases = Follower(settings, RELEASES, ReleasePublished)
     relay = Relay(store, publisher, health, metrics)
-    trainers = {"student": StudentTrainer(store, settings)}
+    provider = Provider(settings)
+    trainers: dict[str, Trainer] = {
+        "student": StudentTrainer(store, settings),
+        "openai": OpenAiTrainer(store, provider, settings),
+    }
     trainings = Trainings(
         store=store,
         projects=projects,
@@ -53,5 +59,5 @@ def build(settings: TrainerSettings) -> Service:
     )
     api = Api(store, projects, trainings, relay, settings)
     inputs: list[Component] = [database, publisher, projects, releases]
-    work: list[Component] = [relay, trainings, subscription, broker]
+    work: list[Component] = [provider, relay, trainings, subscription, broker]
     return Service(context, operations_app(context, api.routes()), [*inputs, *work])

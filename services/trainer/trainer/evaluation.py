@@ -8,7 +8,9 @@ from labelmill.releases import Evaluation, StudentModel
 from labelmill.student import probabilities
 from numpy.typing import NDArray
 
+from trainer.datasets import Member
 from trainer.errors import NotEnough
+from trainer.weighting import inverse_propensity
 
 MIN_HELD_OUT = 10
 """With fewer held-out decisions a candidate is not judged: the training ends as "not enough"."""
@@ -75,6 +77,17 @@ def machine_score(
         items=len(truth),
         accuracy=float(np.average(right, weights=weights)),
         log_loss=float(np.average(-np.log(np.maximum(of_truth, _MIN_PROBABILITY)), weights=weights)),
+    )
+
+
+def standing_of_machine(held: Sequence[Member], options: int) -> Score:
+    """Return the score of the machine's labels as people found them on held-out decisions."""
+    return machine_score(
+        [member.machine_label for member in held],
+        [member.machine_confidence for member in held],
+        [member.label for member in held],
+        inverse_propensity([member.propensity for member in held]),
+        options,
     )
 
 

@@ -110,13 +110,7 @@ def _propose(
     if rival is not None and rival.embedder == model.embedder:
         standing = evaluation.student_score(rival, vectors, truth, weights)
     else:
-        standing = evaluation.machine_score(
-            [member.machine_label for member in held],
-            [member.machine_confidence for member in held],
-            truth,
-            weights,
-            options,
-        )
+        standing = evaluation.standing_of_machine(held, options)
     return Proposal(
         evaluation=evaluation.evaluation_of(candidate, standing),
         verdict=evaluation.judge(candidate, standing),

@@ -32,10 +32,19 @@ class TrainingProcess:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._process
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
+        self.kill()
+        if self._process is not None:
+            await self._process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """The operating system's number of the process."""
+        return self._process.pid if self._process else None
+
+    def kill(self) -> None:
+        """End the process at once, if it has not ended."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
 
     async def call(self, request: Request) -> Reply:
         """Return the answer to `request`. Raises WorkerFailed."""

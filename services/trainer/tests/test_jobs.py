@@ -1,0 +1,31 @@
+from labelmill.releases import Evaluation, FineTunedModel, Release, StudentModel
+from trainer.evaluation import Verdict
+from trainer.jobs import MAX_FAILURES, Proposal, next_release, retry_at
+
+EVALUATION = Evaluation(items=1, accuracy=1.0, present_accuracy=0.5)
+STUDENT = StudentModel(
+    embedder="e", dimensions=1, classes=["a", "b"], weights=b"", bias=b"", temperature=1.0, sure_at=0.9
+)
+FINETUNED = FineTunedModel(voter="llm", model="ft:m")
+
+
+def proposal(student: StudentModel | None = None, finetuned: FineTunedModel | None = None) -> Proposal:
+    return Proposal(EVALUATION, Verdict(True, "better"), student, finetuned)
+
+
+def test_the_first_release_is_number_one() -> None:
+    release = next_release(proposal(student=STUDENT), None, "d", 100, 5)
+    assert (release.number, release.student, release.finetuned) == (1, STUDENT, None)
+
+
+def test_a_release_keeps_what_its_candidate_does_not_bring() -> None:
+    present = Release(
+        number=3, dataset="d", decisions=1, evaluation=EVALUATION, created_at=0, student=STUDENT
+    )
+    release = next_release(proposal(finetuned=FINETUNED), present, "e", 100, 5)
+    assert (release.number, release.student, release.finetuned) == (4, STUDENT, FINETUNED)
+
+
+def test_waits_grow_and_end() -> None:
+    waits = [retry_at(failures, 1000) for failures in range(1, MAX_FAILURES + 1)]
+    assert waits == [6000, 21000, None]

@@ -1,0 +1,74 @@
+"""What a fine-tuned model is taught and asked, and how its answers read. Pure."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+from labelmill import ids
+from labelmill.projects import ProjectSpec, VoterSpec
+from labelmill.prompts import LETTERS, Message, as_data, ask, letters, opening
+
+from trainer.datasets import Member
+from trainer.errors import NotEnough
+
+MIN_EXAMPLES = 10
+"""The OpenAI API takes no fewer."""
+
+
+def check_examples(count: int) -> None:
+    """Raises NotEnough if the provider would refuse so few examples."""
+    if count < MIN_EXAMPLES:
+        raise NotEnough(f"not enough: {MIN_EXAMPLES} decisions to train on are needed, there are {count}")
+
+
+def voter_to_replace(spec: ProjectSpec) -> VoterSpec | None:
+    """Return the LLM voter whose model is fine-tuned: the first that uses the base model, else the first."""
+    voters = [voter for voter in spec.voters if voter.type == "llm"]
+    of_base = [voter for voter in voters if voter.model == spec.training.base_model]
+    return next(iter([*of_base, *voters]), None)
+
+
+def training_file(spec: ProjectSpec, voter: VoterSpec, members: Sequence[Member]) -> bytes:
+    """Return chat examples as JSON lines: the voter's own prompt, answered by the decided label's letter.
+
+    Options are shown in turn in each order that the voter asks with, so no letter is worth more than another.
+    """
+    orders = _orders(spec, voter)
+    openings = [opening(spec, voter.examples, order) for order in orders]
+    by_order = [letters(spec, order) for order in orders]
+    lines = []
+    for row, member in enumerate(members):
+        turn = row % len(orders)
+        answer = {"role": "assistant", "content": by_order[turn][member.label]}
+        messages = [*openings[turn], ask(as_data(member.content)), answer]
+        lines.append(msgspec.json.encode({"messages": messages}) + b"\n")
+    return b"".join(lines)
+
+
+def question(spec: ProjectSpec, voter: VoterSpec, content: str) -> list[Message]:
+    """Return the turns that ask about one text, options in the project's order."""
+    return [*opening(spec, voter.examples, range(len(spec.labels))), ask(as_data(content))]
+
+
+def question_key(messages: Sequence[Message]) -> str:
+    """Return what names a question among all that were asked."""
+    return ids.event_id(msgspec.json.encode(messages).decode())
+
+
+def read_answer(spec: ProjectSpec, text: str, logprob: float | None) -> tuple[str, float]:
+    """Return (label, confidence) of an answer; what is no letter of an option is a label that is never right.
+
+    `logprob` is that of the first token; without it the answer counts as certain.
+    """
+    letter = text.strip()[:1].upper()
+    index = LETTERS.find(letter) if letter else -1
+    if not 0 <= index < len(spec.labels):
+        return "", 1.0
+    return spec.labels[index].name, 1.0 if logprob is None else min(1.0, math.exp(logprob))
+
+
+def _orders(spec: ProjectSpec, voter: VoterSpec) -> list[list[int]]:
+    """Return the voter's orders of the options: evenly rotated, one a permutation."""
+    count = len(spec.labels)
+    shifts = [turn * count // voter.permutations for turn in range(voter.permutations)]
+    return [[(index + shift) % count for index in range(count)] for shift in shifts]
