@@ -1,8 +1,8 @@
 """Fetch the page's libraries with npm, check them against recorded hashes, and put them in place.
 
     python scripts/vendor_web.py            download everything again and write it
-    python scripts/vendor_web.py --check    only compare what is in place with the recorded hashes (no network)
-    python scripts/vendor_web.py --record   like the first, and record the hashes found (after changing a version)
+    python scripts/vendor_web.py --check    only compare what is in place with the recorded hashes
+    python scripts/vendor_web.py --record   like the first, but record the hashes found (for a new version)
 
 Names, versions, licences and hashes are in vendor_web.json beside this file.
 """
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def fetch(package: dict[str, Any], folder: Path, *, accept: bool) -> Path:
-    """Return the folder with the unpacked package. Raises SystemExit when its hash is not the recorded one."""
+    """Return the folder with the unpacked package. Raises SystemExit if its hash is not as recorded."""
     wanted = f"{package['name']}@{package['version']}"
     target = folder / package["name"].replace("/", "-").lstrip("@")
     target.mkdir()

@@ -35,7 +35,8 @@ export class Desk {
     this.paceStamps = [];
     this.said = "";
     this.timers = new Set();
-    this.beatMs = BEAT_MS.most;
+    this.beatMs = BEAT_MS.most; // learnt from the leases
+    this.lastBeatAt = Date.now();
     this.closed = false;
   }
 
@@ -58,7 +59,7 @@ export class Desk {
   async open() {
     if (this.tasks.length > 0) await this.beat();
     this.every(STATUS_EVERY_MS, () => this.link.down || this.refreshStatus());
-    this.scheduleBeat();
+    this.every(BEAT_MS.least, () => this.beatWhenDue());
     this.refreshStatus();
     await this.resume();
   }
@@ -231,6 +232,7 @@ export class Desk {
   }
 
   async beat() {
+    this.lastBeatAt = Date.now();
     await Promise.all(this.tasks.filter((task) => !task.lost).map((task) => this.beatOne(task)));
   }
 
@@ -259,11 +261,8 @@ export class Desk {
     if (Number.isFinite(third)) this.beatMs = Math.min(BEAT_MS.most, Math.max(BEAT_MS.least, third));
   }
 
-  scheduleBeat() {
-    this.after(this.beatMs, async () => {
-      await this.beat();
-      this.scheduleBeat();
-    });
+  beatWhenDue() {
+    if (Date.now() - this.lastBeatAt >= this.beatMs && this.tasks.length > 0) this.beat();
   }
 
   // Returns whether the server answered.

@@ -1,10 +1,15 @@
 // What opens beside or above the task: the guideline, the help, and the question why a task is skipped.
-import { html, useEffect, useLayoutEffect, useRef } from "./ui.js";
+import { html, useLayoutEffect, useRef } from "./ui.js";
 import DOMPurify from "./vendor/purify.js";
-import { marked } from "./vendor/marked.js";
+import { Marked } from "./vendor/marked.js";
 import { Icon } from "./icons.js";
 import { labelKey } from "./keys.js";
 
+// HTML in a guideline is shown as it is written, not interpreted; the sanitiser below is the second lock.
+const markdownParser = new Marked({
+  gfm: true,
+  renderer: { html: ({ text }) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`) },
+});
 const ALLOWED = {
   ALLOWED_TAGS: ["h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "strong", "em", "del", "code", "pre", "blockquote", "hr", "br", "a",
     "table", "thead", "tbody", "tr", "th", "td"],
@@ -31,7 +36,7 @@ export function Guideline({ project, onClose }) {
 }
 
 function markdown(text) {
-  const fragment = DOMPurify.sanitize(marked.parse(text, { async: false, gfm: true }), ALLOWED);
+  const fragment = DOMPurify.sanitize(markdownParser.parse(text), ALLOWED);
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
@@ -42,9 +47,7 @@ function markdown(text) {
 // A native dialog keeps the focus inside, closes on Escape and gives the focus back.
 function Dialog({ heading, className = "", onClose, onKeyDown, children }) {
   const dialog = useRef(null);
-  useEffect(() => {
-    dialog.current.showModal();
-  }, []);
+  useLayoutEffect(() => dialog.current.showModal(), []); // at once: the next key belongs to it
   const backdrop = (event) => event.target === dialog.current && dialog.current.close();
   return html`<dialog class=${className} ref=${dialog} aria-labelledby="dialog-heading" onClose=${onClose} onClick=${backdrop}
     onKeyDown=${onKeyDown}>

@@ -56,11 +56,11 @@ function Workbench({ account, project, onExpired }) {
   const [dialog, setDialog] = useState(null);
   const [singleKeys, setSingleKeys] = useSingleKeys();
   const [pressed, setPressed] = useState(null);
-  const shownAt = useShownAt(desk.current);
+  const shown = useShown(desk.current);
   const { labels } = project.spec;
 
   const choose = (label) => {
-    if (Date.now() - shownAt.current < SETTLE_MS) return;
+    if (shown.current.task !== desk.current || Date.now() - shown.current.at < SETTLE_MS) return;
     setPressed(label);
     setTimeout(() => setPressed(null), PRESSED_MS);
     desk.decide(label);
@@ -109,13 +109,13 @@ function useGuideline() {
   return [open, toggle];
 }
 
-// When the present task came on the screen.
-function useShownAt(task) {
-  const shownAt = useRef(0);
+// The task that is on the screen, and since when.
+function useShown(task) {
+  const shown = useRef({ task: null, at: 0 });
   useLayoutEffect(() => {
-    shownAt.current = Date.now();
-  }, [task?.task_id, task?.lease]);
-  return shownAt;
+    shown.current = { task, at: Date.now() };
+  }, [task]);
+  return shown;
 }
 
 function Stage({ desk, project, singleKeys, pressed, onChoose }) {

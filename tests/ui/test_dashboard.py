@@ -1,0 +1,119 @@
+"""The dashboard draws what the ledger holds."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from .workplace import Item, Reviewer, Workplace, until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+CHARTS = ["Throughput", "Queue", "Share accepted", "Accuracy against people", "Cost", "Releases"]
+
+
+async def tile(page: Page, name: str) -> str:
+    return await page.locator(f"[data-tile='{name}'] .tile-value").inner_text()
+
+
+async def painted(page: Page, chart: str) -> int:
+    """Return how many pixels of the chart's canvas are drawn in the colours of lines and areas."""
+    return int(
+        await page.locator(f"[data-chart='{chart}'] canvas").evaluate(
+            """canvas => {
+              const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+              let count = 0;
+              for (let i = 0; i < data.length; i += 4) {
+                const colour = data.slice(i, i + 3);
+                if (data[i + 3] > 200 && Math.max(...colour) - Math.min(...colour) > 40) count++;
+              }
+              return count;
+            }"""
+        )
+    )
+
+
+async def decide(work: Workplace, answers: dict[str, str]) -> None:
+    """Decide all open tasks over the API, as `answers` says by item."""
+    while tasks := (
+        await work.admin.post(f"/v1/projects/{work.project}/tasks/claim", json={"count": 20})
+    ).json()["tasks"]:
+        for task in tasks:
+            body = {"lease": task["lease"], "label": answers[task["item_id"]]}
+            (await work.admin.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
+
+
+async def fill(work: Workplace) -> dict[str, Any]:
+    """6 accepted, 4 blind checks (1 wrong), 2 low-confidence (1 wrong), 3 waiting; two releases."""
+    accepted = [Item(f"a{n}", f"text {n}", confidence=0.99, accepted=True, cost_usd=0.01) for n in range(6)]
+    audits = [Item(f"b{n}", f"text {n}", confidence=0.97, blind=True) for n in range(4)]
+    unsure = [Item(f"u{n}", f"text {n}", confidence=0.55) for n in range(2)]
+    await work.add([*accepted, *audits, *unsure])
+    answers = {one.item_id: "positive" for one in [*audits, *unsure]}
+    await decide(work, {**answers, "b3": "negative", "u1": "negative"})
+    await work.add([Item(f"w{n}", f"waiting {n}", confidence=0.52) for n in range(3)])
+    await work.release(1, 0.80, 0.70)
+    await work.release(2, 0.90, 0.80)
+    await until(lambda: _complete(work))
+    return await work.status()
+
+
+async def _complete(work: Workplace) -> bool:
+    stats = await work.stats()
+    return len(stats["releases"]) == 2 and sum(minute["decided"] for minute in stats["minutes"]) == 6
+
+
+async def test_the_tiles_and_charts_show_what_the_ledger_holds(work: Workplace, reviewer: Reviewer) -> None:
+    status = await fill(work)
+    await reviewer.sign_in(work, "/dashboard")
+    page = reviewer.page
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sentiment of tweets")
+    await expect(page.locator(".tile")).to_have_count(6)
+    assert await tile(page, "Final labels") == "12"
+    await expect(page.locator("[data-tile='Final labels']")).to_contain_text("of 15 items")
+    assert await tile(page, "Share accepted") == "40%"
+    assert await tile(page, "Waiting for people") == "3"
+    assert await tile(page, "Accuracy against people") == "75%"
+    await expect(page.locator("[data-tile='Accuracy against people']")).to_contain_text("4 blind checks")
+    assert await tile(page, "Cost of the machine") == "US$0.06"
+    assert status["human_seconds"] > 0
+    for chart in CHARTS:
+        assert await painted(page, chart) > 30, chart
+    releases = page.locator("[data-chart='Releases']")
+    await expect(releases.get_by_role("img")).to_have_attribute(
+        "aria-label", "Releases. This release: 90% now, highest 90%; The one before it: 80% now, highest 80%."
+    )
+    await releases.get_by_text("As a table").click()
+    await expect(releases.get_by_role("row")).to_have_count(3)
+    await expect(releases.get_by_role("row").nth(1)).to_contain_text("90%")
+    await expect(page.get_by_role("region", name="Releases, table").last).to_contain_text("+10 points")
+
+
+async def test_the_figures_refresh_by_themselves(work: Workplace, reviewer: Reviewer) -> None:
+    await reviewer.sign_in(work, "/dashboard")
+    page = reviewer.page
+    await expect(page.locator("[data-tile='Final labels'] .tile-value")).to_have_text("0")
+    await expect(page.locator("[data-chart='Throughput']")).to_contain_text("Nothing in this window yet.")
+    await work.add([Item("a", "text", confidence=0.99, accepted=True)])
+    await expect(page.locator("[data-tile='Final labels'] .tile-value")).to_have_text("1", timeout=15_000)
+    assert await painted(page, "Throughput") > 10
+
+
+async def test_the_window_and_the_project_can_be_chosen(work: Workplace, reviewer: Reviewer) -> None:
+    await work.add([Item("a", "text", confidence=0.99, accepted=True)])
+    await reviewer.sign_in(work, "/dashboard")
+    page = reviewer.page
+    await expect(page.locator("[data-chart='Throughput']")).to_contain_text("Items a minute")
+    async with page.expect_response("**/stats?minutes=1440"):
+        await page.get_by_text("24 hours").click()
+    await expect(page.locator("[data-chart='Throughput']")).to_contain_text("over 12 minutes each")
+    await expect(page.get_by_label("Project")).to_have_value(work.project)
+
+
+async def test_a_lost_connection_shows_the_age_of_the_figures(work: Workplace, reviewer: Reviewer) -> None:
+    await reviewer.sign_in(work, "/dashboard")
+    await expect(reviewer.page.locator(".fresh")).to_contain_text("Updated")
+    await reviewer.context.set_offline(True)
+    await expect(reviewer.page.locator(".fresh")).to_contain_text("No connection. Figures of", timeout=15_000)
+    await reviewer.context.set_offline(False)
+    await expect(reviewer.page.locator(".fresh")).to_contain_text("Updated", timeout=15_000)
