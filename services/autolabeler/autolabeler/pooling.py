@@ -36,7 +36,8 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
     shares = voter.templates[0].by_label(answer.shares)
     input_tokens, output_tokens = answer.input_tokens, answer.output_tokens
     if others:
-        rows = [template.by_label(each.answer.shares) for template, each in zip(voter.templates, paid, strict=True)]
+        pairs = zip(voter.templates, paid, strict=True)
+        rows = [template.by_label(each.answer.shares) for template, each in pairs]
         shares = tuple(round(share, DECIMALS) for share in mean(rows))
         is_payer = any(each.is_payer for each in paid)
         counted = [each.answer for each in paid if each.is_payer or not is_payer]

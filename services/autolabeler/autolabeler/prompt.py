@@ -20,7 +20,7 @@ _HOLE = "\x00"
 class Template:
     """The prompt of one voter with the options in one order; filled with an item's text it is a question."""
 
-    __slots__ = ("_head", "_key", "_model", "_tail", "_options", "by_label")
+    __slots__ = ("_head", "_key", "_model", "_options", "_tail", "by_label")
 
     def __init__(
         self, spec: ProjectSpec, voter: VoterSpec, model: str, shift: int, tokens_field: str
