@@ -114,7 +114,6 @@ class Sink:
                     self._idle.set()
         except Exception as error:
             self._context.health.fail(error)
-            raise
 
     async def _send(self, batch: list[Finished]) -> None:
         assert self._bury is not None, "connect the sink before the start"

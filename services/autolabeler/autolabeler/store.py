@@ -108,7 +108,7 @@ class VoteCache:
                 await self._insert([(key, value) for key, value, _ in taken])
             except Exception as error:
                 self._context.health.fail(error)
-                raise
+                return
             for _, _, future in taken:
                 if not future.done():
                     future.set_result(None)
