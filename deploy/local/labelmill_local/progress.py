@@ -37,7 +37,8 @@ class Line:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._status.stop()
-        took = f"{time.monotonic() - self._started if self.seconds is None else self.seconds:.1f} s"
+        seconds = time.monotonic() - self._started if self.seconds is None else self.seconds
+        took = f"{seconds:.1f} s"
         where = f" on {self.where}" if self.where else ""
         end = f"ready in {took}{where}" if error is None else f"not started after {took}"
         mark = "[green]✓[/]" if error is None else "[red]✗[/]"

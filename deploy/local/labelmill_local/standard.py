@@ -113,7 +113,7 @@ def database_url(settings: StackSettings, role: str, password: str) -> str:
     )
     url = urlsplit(own)
     place = url.netloc.rpartition("@")[2]
-    return urlunsplit(url._replace(netloc=f"{quote(role)}:{quote(password)}@{place}"))
+    return urlunsplit(url._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}"))
 
 
 async def _prepare(kafka: KafkaSettings, admin_url: str, passwords: dict[str, str]) -> None:
