@@ -178,6 +178,8 @@ class Subscription:
     def forget(self) -> None:
         """Drop what was known of the partitions held; called on a rebalance."""
         self._committed.clear()
+        # Other subscriptions of the service write theirs again within moments.
+        self._context.metrics.lag.clear()
 
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
@@ -205,6 +207,7 @@ class Subscription:
     async def _watch_lag(self) -> None:
         while True:
             await asyncio.sleep(_LAG_EVERY_SECONDS)
+            await self._learn_committed()
             lag = self._lag()
             for tp, records in lag.items():
                 self._context.metrics.lag.labels(tp.topic, str(tp.partition)).set(records)
@@ -212,6 +215,21 @@ class Subscription:
                 self._context.health.busy(self._name)
             else:
                 self._context.health.progress(self._name, idle=True)
+
+    async def _learn_committed(self) -> None:
+        """Ask for the offsets of partitions that this process has not committed to yet."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        try:
+            for tp in consumer.assignment() - self._committed.keys():
+                offset = await consumer.committed(tp)
+                if offset is None:
+                    offset = (await consumer.beginning_offsets([tp]))[tp]
+                if tp in consumer.assignment():
+                    self._committed.setdefault(tp, offset)
+        except kafka_errors.KafkaError as error:
+            log.debug("lag not known", topics=self._name, error=repr(error))
 
     def _lag(self) -> dict[TopicPartition, int]:
         consumer = self._consumer
