@@ -344,6 +344,21 @@ async def test_a_follower_has_the_newest_of_every_key(kafka: Kafka) -> None:
     assert heard == [1, 2, 1, 3]
 
 
+async def test_a_follower_goes_on_when_a_listener_fails(kafka: Kafka) -> None:
+    topic = unique_topic(compacted=True)
+    await create(kafka, topic)
+
+    def fail(event: ProjectPublished) -> None:
+        raise ValueError(event.project)
+
+    follower = Follower(service_settings(kafka), topic, ProjectPublished, fail)
+    async with publishing(kafka) as publisher, running(follower):
+        for version in (1, 2):
+            await publisher.publish(topic.name, [OutRecord(0, b"a", project("a", version))])
+            await follower.catch_up()
+            assert versions(follower) == {"a": version}
+
+
 async def test_a_follower_of_an_empty_topic_starts_at_once(kafka: Kafka) -> None:
     topic = unique_topic(compacted=True)
     await create(kafka, topic)

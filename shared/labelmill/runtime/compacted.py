@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import errors as kafka_errors
 
 from labelmill.errors import InvalidRecord
 from labelmill.events import Event, EventDecoder
@@ -15,6 +16,8 @@ from labelmill.runtime.settings import KafkaSettings
 from labelmill.topics import Topic
 
 log = structlog.get_logger(__name__)
+
+_RETRY_SECONDS = 1.0
 
 E = TypeVar("E", bound=Event)
 
@@ -90,15 +93,22 @@ class Follower(Generic[E]):
         return self._next.get(tp, 0)
 
     async def _follow(self) -> None:
-        assert self._consumer is not None
         while True:
-            batches = await self._consumer.getmany(timeout_ms=200)
-            for record in (record for records in batches.values() for record in records):
-                self._take(record)
-            async with self._moved:
-                for tp in self._consumer.assignment():
-                    self._next[tp] = await self._consumer.position(tp)
-                self._moved.notify_all()
+            try:
+                await self._read_on()
+            except kafka_errors.KafkaError as error:
+                log.warning("cannot follow, trying again", topic=self.topic.name, error=repr(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _read_on(self) -> None:
+        assert self._consumer is not None
+        batches = await self._consumer.getmany(timeout_ms=200)
+        for record in (record for records in batches.values() for record in records):
+            self._take(record)
+        async with self._moved:
+            for tp in self._consumer.assignment():
+                self._next[tp] = await self._consumer.position(tp)
+            self._moved.notify_all()
 
     def _take(self, record: ConsumerRecord) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
@@ -112,4 +122,11 @@ class Follower(Generic[E]):
             return
         self._latest[key] = event
         if self._on_change is not None:
-            self._on_change(event)
+            self._tell(self._on_change, event)
+
+    def _tell(self, on_change: Callable[[E], None], event: E) -> None:
+        try:
+            on_change(event)
+        except Exception:
+            # The view must stay up to date whatever a listener makes of it.
+            log.exception("a listener failed", topic=self.topic.name)
