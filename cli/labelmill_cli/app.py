@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from labelmill_cli.commands import account, bootstrap, dlq, items, local, project, train
+from labelmill_cli.commands import account, bootstrap, demo, dlq, items, local, project, train
 from labelmill_cli.errors import sentence
 from labelmill_cli.output import err
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(demo.demo)
 app.command()(local.up)
 app.command()(local.down)
 app.command()(bootstrap.bootstrap)

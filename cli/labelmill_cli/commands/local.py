@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from labelmill_cli.connection import Connection
 from labelmill_cli.errors import CliError
 from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out
+
+if TYPE_CHECKING:
+    from labelmill_local.standard import Access
 
 _MOST_START_S = 300.0
 _MOST_STOP_S = 60.0
@@ -74,24 +77,31 @@ async def _run(home: Path) -> None:
         standard = standard_stack(StackSettings(home=home))
         access = standard.access
         async with standard.stack:
-            connection.save(
-                home,
-                Connection(
-                    url=access.url,
-                    token=access.admin_token,
-                    trainer_url=access.trainer_url,
-                    trainer_token=access.trainer_token,
-                    kafka_bootstrap_servers=access.kafka_bootstrap_servers,
-                ),
-            )
-            _welcome(access.url, access.admin_name, access.admin_password, home)
+            save_connection(home, access)
+            welcome(access, home)
             await until_signal()
     except StackError as error:
         raise CliError(str(error)) from error
 
 
-def _welcome(url: str, name: str, password: str, home: Path) -> None:
-    rows = [("page", url), ("sign in", f"{name}, password {password}"), ("logs", str(home / "logs"))]
+def save_connection(home: Path, access: "Access") -> None:
+    """Write down how the other commands reach the system that runs on `home`."""
+    connection.save(
+        home,
+        Connection(
+            url=access.url,
+            token=access.admin_token,
+            trainer_url=access.trainer_url,
+            trainer_token=access.trainer_token,
+            kafka_bootstrap_servers=access.kafka_bootstrap_servers,
+        ),
+    )
+
+
+def welcome(access: "Access", home: Path) -> None:
+    """Say where the page is and how to sign in."""
+    sign_in = f"{access.admin_name}, password {access.admin_password}"
+    rows = [("page", access.url), ("sign in", sign_in), ("logs", str(home / "logs"))]
     out.print(
         "", *(f"{title:<10}{value}" for title, value in rows), "", sep="\n", markup=False, soft_wrap=True
     )
