@@ -10,15 +10,20 @@ from typing import Any, get_args
 from docs_source import ROOT, SERVICES, field_docs, one_line
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.settings import DatabaseSettings, KafkaSettings, ServiceSettings
+from labelmill_cli.commands.bootstrap import BootstrapSettings
+from labelmill_local.settings import StackSettings
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+_TOOLS: tuple[type[BaseSettings], ...] = (StackSettings, BootstrapSettings)
 _SHARED: tuple[type[BaseSettings], ...] = (KafkaSettings, ServiceSettings, DatabaseSettings)
 _TITLES = {
     KafkaSettings: "Kafka: every service and the command line",
     ServiceSettings: "Every service",
     DatabaseSettings: "Services that keep tables (all but the router)",
+    StackSettings: "The local stack: `labelmill up` and `labelmill demo`",
+    BootstrapSettings: "`labelmill bootstrap`",
 }
 
 
@@ -31,6 +36,7 @@ def settings_tables() -> str:
     parts = [_table_of(cls, _TITLES[cls]) for cls in _SHARED]
     for service in SERVICES:
         parts += [_table_of(cls, service) for cls in _own_settings(service) if cls.__annotations__]
+    parts += [_table_of(cls, _TITLES[cls]) for cls in _TOOLS]
     return "\n".join(parts)
 
 
@@ -44,9 +50,20 @@ def _own_settings(service: str) -> list[type[BaseSettings]]:
 
 
 def known_variables() -> set[str]:
-    """Return the names of all environment variables that some service reads."""
-    classes = [*_SHARED, *(cls for service in SERVICES for cls in _own_settings(service))]
-    return {name.upper() for cls in classes for name in cls.model_fields}
+    """Return the names of all environment variables that a settings class reads."""
+    classes = [*_SHARED, *_TOOLS, *(cls for service in SERVICES for cls in _own_settings(service))]
+    return {_variable(cls, name) for cls in classes for name in cls.model_fields}
+
+
+def known_values() -> set[str]:
+    """Return the values of the settings that have a choice of words."""
+    fields = [field for cls in _SHARED for field in cls.model_fields.values()]
+    return {value for field in fields for value in get_args(field.annotation) if isinstance(value, str)}
+
+
+def _variable(cls: type[BaseSettings], name: str) -> str:
+    alias = cls.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else name.upper()
 
 
 def _table_of(cls: type[BaseSettings], title: str) -> str:
@@ -59,7 +76,7 @@ def _table_of(cls: type[BaseSettings], title: str) -> str:
             raise Undescribed(f"{cls.__module__}.{cls.__name__}.{name} needs a docstring below it")
         field = cls.model_fields[name]
         default = "depends" if field.default_factory else _default(field.default)
-        lines.append(f"| `{name.upper()}` | {default} | {_values(field.annotation)} | {docs[name]} |")
+        lines.append(f"| `{_variable(cls, name)}` | {default} | {_values(field.annotation)} | {docs[name]} |")
     return "\n".join([*lines, ""])
 
 
@@ -96,7 +113,7 @@ def metrics_table() -> str:
         if not services:
             raise Undescribed(f"no service sets {metric._name} ({attribute}): use it or remove it")
         labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-        meaning = " ".join(filter(None, [f"{metric._documentation}.", remarks.get(attribute, "")]))
+        meaning = remarks.get(attribute) or f"{metric._documentation}."
         lines.append(f"| `{full_name(metric)}` | {metric._type} | {labels} | {services} | {meaning} |")
     return "\n".join([*lines, ""])
 

@@ -74,7 +74,7 @@ async def test_the_broker_starts_on_its_variables(compose: dict[str, Any], tmp_p
             await admin.close()
 
     try:
-        await broker.start(answers, 60.0)
+        await broker.start(answers, 120.0)
         made_topics = await bootstrap.create_topics(settings)
         assert "items" in made_topics
         assert await bootstrap.create_topics(settings) == []
