@@ -440,3 +440,19 @@ async def test_unusable_decisions_are_dead_letters_and_duplicates_stay_on_one_si
             "unknown_project",
         ]
         assert await trainer.metric("labelmill_dead_letters_total") == len(letters)
+
+
+async def test_memory_stays_flat_while_decisions_come_in(system: System) -> None:
+    rng = random.Random(8)
+    words = [word for tweet in tweets() for word in tweet.content.split()]
+    made = [Tweet(f"made-{n}", " ".join(rng.choices(words, k=15)), "positive") for n in range(8000)]
+    async with bench_of(system) as bench, a_trainer(system) as trainer:
+        await bench.apply("flat", min_decisions=100_000)
+        assert trainer.process.pid is not None
+        process = psutil.Process(trainer.process.pid)
+        sizes = []
+        for end in (2000, 4000, 6000, 8000):
+            await bench.decide("flat", made[end - 2000 : end])
+            await until_recorded(bench, "flat", end)
+            sizes.append(process.memory_info().rss)
+    assert max(sizes) < 1.1 * sizes[0]

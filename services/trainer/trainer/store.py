@@ -60,27 +60,13 @@ class Store:
             )
             seen = {row["event_id"] for row in known}
             fresh = list({e.event.event_id: e for e in incoming if e.event.event_id not in seen}.values())
-            placed = await self._neighbours(connection, project, [each.sketch for each in fresh])
+            placed = await _neighbours(connection, project, [each.sketch for each in fresh])
             places = place_all([(each.sketch, each.draw) for each in fresh], placed, holdout_share)
+            known_texts = {each.sketch.key for each in placed}
+            await _add_sketches(connection, project, [p for p in places if p.sketch.key not in known_texts])
             rows = [_decision_row(each.event, place, now) for each, place in zip(fresh, places, strict=True)]
             await connection.executemany(_INSERT_DECISION, rows)
         return len(fresh)
-
-    async def _neighbours(
-        self, connection: asyncpg.Connection, project: str, sketches: Sequence[Sketch]
-    ) -> list[Placed]:
-        bands = sorted({band for sketch in sketches for band in sketch.bands})
-        rows = await connection.fetch(
-            "SELECT DISTINCT ON (text_key) text_key, signature, bands, group_key, side FROM decisions"
-            " WHERE project = $1 AND bands && $2::bigint[]",
-            project,
-            bands,
-        )
-        return [
-            Placed(Sketch(row["text_key"], row["signature"], row["bands"]), row["group_key"], side)
-            for row in rows
-            for side in [Side(row["side"])]
-        ]
 
     async def facts(self, project: str) -> Facts:
         """Return what has come in since the last dataset."""
@@ -352,9 +338,8 @@ class Store:
 _INSERT_DECISION = """
 INSERT INTO decisions (project, event_id, item_id, content, content_hash, metadata, label, machine_label,
     machine_confidence, is_correction, reasons, propensity, blind, raters, guideline_version, release,
-    decided_at, received_at, text_key, signature, bands, group_key, side)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23)
+    decided_at, received_at, text_key, group_key, side)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 """
 
 # The newest decision of each item, if its label is still one of the project's; the newest items first.
@@ -368,13 +353,58 @@ ORDER BY seq DESC LIMIT $4
 """
 
 
+_NEIGHBOURS = """
+SELECT text_key, signature, group_key, side, array_agg(band) AS bands
+FROM unnest($2::bigint[]) AS wanted (band) JOIN sketch_bands USING (band) JOIN sketches ON id = sketch
+WHERE project = $1 GROUP BY id
+"""
+
+_INSERT_SKETCHES = """
+WITH added AS (
+    INSERT INTO sketches (project, text_key, signature, group_key, side)
+    SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::text[], $5::text[]) RETURNING id, text_key
+)
+INSERT INTO sketch_bands (band, sketch)
+SELECT DISTINCT band, id FROM unnest($6::text[], $7::bigint[]) AS given (text_key, band)
+JOIN added USING (text_key)
+"""
+
+
+async def _neighbours(
+    connection: asyncpg.Connection, project: str, sketches: Sequence[Sketch]
+) -> list[Placed]:
+    """Return the stored texts that share a band with any of `sketches`, each with the bands it shares."""
+    bands = list({band for sketch in sketches for band in sketch.bands})
+    rows = await connection.fetch(_NEIGHBOURS, project, bands)
+    return [
+        Placed(Sketch(row["text_key"], row["signature"], row["bands"]), row["group_key"], side)
+        for row in rows
+        for side in [Side(row["side"])]
+    ]
+
+
+async def _add_sketches(connection: asyncpg.Connection, project: str, placed: Sequence[Placed]) -> None:
+    texts = list({each.sketch.key: each for each in placed}.values())
+    pairs = [(each.sketch.key, band) for each in texts for band in each.sketch.bands]
+    await connection.execute(
+        _INSERT_SKETCHES,
+        project,
+        [each.sketch.key for each in texts],
+        [each.sketch.signature for each in texts],
+        [each.group for each in texts],
+        [each.side.value for each in texts],
+        [key for key, _ in pairs],
+        [band for _, band in pairs],
+    )
+
+
 def _decision_row(event: ReviewDecided, placed: Placed, now: int) -> tuple[Any, ...]:
     return (
         *(event.project, event.event_id, event.item_id, event.content, ids.content_hash(event.content, {})),
         *(_json(event.metadata), _json(event.label), _json(event.machine_label)),
         *(event.machine_confidence, event.is_correction, event.reasons, event.propensity, event.blind),
         *(len(event.decisions), event.guideline_version, event.release, event.decided_at, now),
-        *(placed.sketch.key, placed.sketch.signature, placed.sketch.bands, placed.group, placed.side.value),
+        *(placed.sketch.key, placed.group, placed.side.value),
     )
 
 

@@ -4,8 +4,10 @@ A process of its own keeps the consumer responsive, gives all memory back when t
 be ended at any moment. It ends with its parent, whose death closes stdin.
 """
 
+import importlib
 import os
 import sys
+import threading
 from functools import cache
 from typing import BinaryIO
 
@@ -13,7 +15,6 @@ import msgspec
 import numpy as np
 from labelmill.embedding import Embedder, load_embedder
 
-from trainer import student
 from trainer.errors import NotEnough
 from trainer.work import LENGTH_BYTES, Broken, Embed, Embedded, Fit, Fitted, Lacking, Reply, Request, framed
 
@@ -47,6 +48,8 @@ def _embed(request: Embed, threads: int) -> Embedded:
 
 
 def _fit(request: Fit) -> Fitted:
+    from trainer import student  # noqa: PLC0415 (scikit-learn loads in seconds, meanwhile texts are embedded)
+
     examples = student.Examples(
         vectors=np.frombuffer(request.vectors, "<f4").reshape(-1, request.dimensions),
         labels=request.labels,
@@ -65,6 +68,7 @@ def main() -> None:
     """Serve on stdin and stdout; what libraries print goes to stderr."""
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    threading.Thread(target=importlib.import_module, args=["trainer.student"], daemon=True).start()
     serve(sys.stdin.buffer, sink, int(sys.argv[1]))
 
 

@@ -21,15 +21,28 @@ CREATE TABLE decisions (
     decided_at bigint NOT NULL,
     received_at bigint NOT NULL,
     text_key text NOT NULL,
-    signature bytea NOT NULL,
-    bands bigint[] NOT NULL,
     group_key text NOT NULL,
     side text NOT NULL CHECK (side IN ('train', 'holdout', 'left_out')),
     UNIQUE (project, event_id)
 );
 CREATE INDEX decisions_by_project ON decisions (project, seq);
 CREATE INDEX decisions_by_item ON decisions (project, item_id, decided_at DESC, seq DESC);
-CREATE INDEX decisions_by_band ON decisions USING gin (bands);
+
+-- What later texts are compared with: each different text once, its side for good.
+CREATE TABLE sketches (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    project text NOT NULL,
+    text_key text NOT NULL,
+    signature bytea NOT NULL,
+    group_key text NOT NULL,
+    side text NOT NULL,
+    UNIQUE (project, text_key)
+);
+CREATE TABLE sketch_bands (
+    band bigint NOT NULL,
+    sketch bigint NOT NULL REFERENCES sketches,
+    PRIMARY KEY (band, sketch)
+);
 
 -- Immutable: the version is the digest of the membership. members holds the seq of each decision.
 CREATE TABLE datasets (
