@@ -1,6 +1,7 @@
 """A project's definition: the task, its voters, the policy and when to train; read from YAML."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -13,21 +14,21 @@ _INFINITY = float("inf")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-class LabelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LabelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One option of the label set."""
 
     name: str
     description: str = ""
 
 
-class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A few-shot example shown to the LLM."""
 
     content: str
     label: str
 
 
-class VoterSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class VoterSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One voter: `llm` asks a chat model, `student` is the trainer's model once a release has one.
 
     `permutations` asks the LLM that many times with the options in rotated order and averages, which
@@ -43,14 +44,14 @@ class VoterSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     output_usd_per_mtok: float = 0.0
 
 
-class AlwaysReview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AlwaysReview(msgspec.Struct, frozen=True, kw_only=True):
     """What goes to people whatever the confidence: labels, and slices by metadata (name to values)."""
 
     labels: list[str] = []
     metadata: dict[str, list[str]] = {}
 
 
-class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PolicySpec(msgspec.Struct, frozen=True, kw_only=True):
     """When a label is accepted without a person."""
 
     accept_threshold: float = 0.9
@@ -66,7 +67,7 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     decisions_per_task: int = 1
 
 
-class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
     """When the trainer makes a new student, and how sure it must be to answer alone."""
 
     trainer: Literal["student", "openai"] = "student"
@@ -84,7 +85,7 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Model to fine-tune (trainer `openai`)."""
 
 
-class ProjectSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProjectSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The whole definition, as an operator writes it."""
 
     project: str
@@ -129,9 +130,26 @@ def project_from(document: Any) -> ProjectSpec:
         raise InvalidProject(f"a text holds half a surrogate pair: {error}") from error
     if b"\\u0000" in encoded:
         raise InvalidProject("a text holds a NUL character, which PostgreSQL cannot store: remove it")
-    for problem in problems(spec):
+    for problem in [*_unknown_fields(document, msgspec.to_builtins(spec)), *problems(spec)]:
         raise InvalidProject(problem)
     return spec
+
+
+def _unknown_fields(document: Any, known: Any, place: str = "") -> Iterator[str]:
+    """Name what the operator wrote and no field takes: likely a misspelling.
+
+    Only people's documents are held to this. Events are read as leniently as all others, so that a build
+    that is older than the project's newest field can still follow the project.
+    """
+    if isinstance(document, dict) and isinstance(known, dict):
+        for name, value in document.items():
+            if name not in known:
+                yield f"{place}{name}: there is no such field; known are {', '.join(known)}"
+            else:
+                yield from _unknown_fields(value, known[name], f"{place}{name}.")
+    elif isinstance(document, list) and isinstance(known, list):
+        for number, (value, taken) in enumerate(zip(document, known, strict=True)):
+            yield from _unknown_fields(value, taken, f"{place}{number}.")
 
 
 def problems(spec: ProjectSpec) -> list[str]:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from labelmill.errors import InvalidProject
+from labelmill.events import EventDecoder, ProjectPublished
 from labelmill.projects import load_project, project_from
 
 MINIMAL: dict[str, Any] = {
@@ -86,7 +88,10 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
         ({"policy": {"audit_rate": float("nan")}}, "rates lie between 0 and 1"),
         ({"policy": {"decisions_per_task": 0}}, "decisions_per_task: 1 to 9"),
         ({"policy": {"always_review": {"labels": ["meh"]}}}, "always_review.labels: unknown"),
-        ({"policy": {"acept_threshold": 0.9}}, "unknown field `acept_threshold`"),
+        (
+            {"policy": {"acept_threshold": 0.9}},
+            "policy.acept_threshold: there is no such field; known are",
+        ),
         ({"policy": {"audit_rate": "high"}}, "Expected `float`, got `str`"),
         ({"training": {"trainer": "openai"}}, "training.base_model is missing"),
         ({"training": {"min_decisions": 0}}, "training.min_decisions: at least 1"),
@@ -97,7 +102,8 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
         ({"voters": [MINIMAL["voters"][0] | {"input_usd_per_mtok": -1}]}, "voters.llm: a price is 0 or more"),
         ({"title": "a\0b"}, "NUL character"),
         ({"guideline": "\ud800"}, "surrogate"),
-        ({"colour": "blue"}, "unknown field `colour`"),
+        ({"labels": [{"name": "a"}, {"name": "b", "hint": "x"}]}, "labels.1.hint: there is no such field"),
+        ({"colour": "blue"}, "colour: there is no such field"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -105,3 +111,10 @@ def test_mistakes_are_named_with_what_would_be_right(change: dict[str, Any], say
     with pytest.raises(InvalidProject) as caught:
         project_from(MINIMAL | change)
     assert says in str(caught.value)
+
+
+def test_a_project_written_by_a_later_build_can_be_followed() -> None:
+    later = MINIMAL | {"novelty": 1, "policy": {"audit_raters": 3}}
+    event = {"project": "tweets", "version": 1, "guideline_version": 1, "spec": later}
+    decoded = EventDecoder(ProjectPublished).decode(msgspec.json.encode(event))
+    assert decoded.spec == project_from(MINIMAL)
