@@ -293,7 +293,7 @@ async def test_answers_of_no_use(world: World, mode: str, reason: str) -> None:
     await world.control(mode=mode)
     await world.feed(0, 5)
     assert await world.letters(5) == Counter({reason: 5})
-    assert (await world.stats())["received"] == 15
+    assert (await world.stats())["calls"] == 15
     await world.control(mode="keyword")
     await world.feed(5, 25)
     assert len(await world.scored(20)) == 20
@@ -309,7 +309,7 @@ async def test_a_kill_costs_no_more_than_the_calls_in_flight(world: World) -> No
     each_once(await world.scored(400), 400)
     stats = await world.stats()
     assert stats["repaid_prompts"] + stats["abandoned"] <= 2 * IN_FLIGHT
-    assert stats["received"] <= 400 + 2 * IN_FLIGHT
+    assert stats["calls"] <= 400 + 2 * IN_FLIGHT
 
 
 async def test_a_stop_loses_nothing_and_pays_nothing_twice(world: World) -> None:
@@ -327,7 +327,7 @@ async def test_a_stop_loses_nothing_and_pays_nothing_twice(world: World) -> None
     scored = await world.scored(400)
     each_once(scored, 400)
     assert len(scored) == 400, "what was finished was committed"
-    assert (await world.stats())["received"] == 400
+    assert (await world.stats())["calls"] == 400
 
 
 async def test_two_processes_share_the_work(world: World) -> None:
@@ -340,7 +340,7 @@ async def test_two_processes_share_the_work(world: World) -> None:
     each_once(await world.scored(1200), 1200)
     stats = await world.stats()
     assert stats["repaid_prompts"] == 0, "the partitions moved after the calls in flight were stored"
-    assert stats["received"] == 1200
+    assert stats["calls"] == 1200
     assert await first.metric("labelmill_scored_total") > 100
     assert await second.metric("labelmill_scored_total") > 100
 
@@ -354,7 +354,7 @@ async def test_the_database_may_go_away(world: World) -> None:
     await asyncio.sleep(1.5)
     await postgres.start()
     each_once(await world.scored(300), 300)
-    assert (await world.stats())["received"] == 300
+    assert (await world.stats())["calls"] == 300
     assert await world.letters(0) == Counter()
 
 
