@@ -27,6 +27,10 @@ _SHARE_FOR_HTTP = 0.3
 """Share of the shutdown time that open HTTP requests may take."""
 
 
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and load balancers keep an idle connection: closing first may cut off a request."""
+
+
 class Component(Protocol):
     """A part of a service with a life of its own: started in order, stopped in reverse."""
 
@@ -142,6 +146,7 @@ class Service:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds * _SHARE_FOR_HTTP)),
                 server_header=False,
             )
