@@ -1,0 +1,1 @@
+"""review-api as a process on a real Kafka and PostgreSQL."""

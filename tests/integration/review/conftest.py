@@ -1,0 +1,46 @@
+"""One system for all tests here; each test has a project of its own."""
+
+import re
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from labelmill.runtime.publisher import Publisher
+from labelmill_local.system import System
+
+from .support import PROJECT, Review, kafka_settings
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    settings = {"UNDO_SECONDS": "2", "WATCH_SECONDS": "0.5", "LOGIN_ATTEMPTS": "3"}
+    async with System(tmp_path_factory.mktemp("review"), env=settings) as running:
+        await running.add("review-api")
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def publisher(system: System) -> AsyncIterator[Publisher]:
+    running = Publisher(kafka_settings(system))
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def review(
+    request: pytest.FixtureRequest, system: System, publisher: Publisher
+) -> AsyncIterator[Review]:
+    """A project named after the test."""
+    name = re.sub(r"[^a-z0-9]+", "_", request.node.name.removeprefix("test_").lower())[:60].strip("_")
+    database = await asyncpg.create_pool(
+        system.database_url("review"), min_size=1, max_size=8, server_settings={"search_path": "review"}
+    )
+    try:
+        async with system.review_client() as admin:
+            answer = await admin.put(f"/v1/projects/{name}", content=PROJECT.format(project=name))
+            answer.raise_for_status()
+            yield Review(system, publisher, admin, database, name)
+    finally:
+        await database.close()

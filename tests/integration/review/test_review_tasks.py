@@ -1,0 +1,256 @@
+"""Review work: leases, decisions, and taking them back."""
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from labelmill.events import EventDecoder, ReviewDecided
+from labelmill.topics import REVIEWS_DECIDED
+from labelmill_local.system import Running, System
+
+from .support import Review, close, item, partition_of, requested, score
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LABELS = ("positive", "negative")
+
+
+async def decide(client: httpx.AsyncClient, task: dict[str, Any], label: str = "positive") -> httpx.Response:
+    body = {"lease": task["lease"], "label": label}
+    return await client.post(f"/v1/tasks/{task['task_id']}/decision", json=body)
+
+
+async def act(client: httpx.AsyncClient, task: dict[str, Any], what: str, **body: str) -> httpx.Response:
+    return await client.post(f"/v1/tasks/{task['task_id']}/{what}", json={"lease": task["lease"], **body})
+
+
+async def with_short_leases(system: System, seconds: float = 1.0) -> Running:
+    """Another HTTP process, on which leases end soon."""
+    return await system.add(
+        "review-api",
+        argv=[sys.executable, "-m", "review_api", "http"],
+        env={"LEASE_SECONDS": str(seconds), "CLAIM_MOST": "3"},
+    )
+
+
+async def test_the_least_sure_comes_first_and_a_decision_settles_it(review: Review) -> None:
+    await review.make_tasks(20)
+    ada = await review.account("ada", "reviewer")
+    tasks = await review.claim(ada, 5)
+    assert [task["item_id"] for task in tasks] == ["i0", "i1", "i2", "i3", "i4"]
+    assert tasks[0]["suggestion"] == {"label": "positive", "confidence": 0.5}
+    assert tasks[0]["reasons"] == ["low_confidence"]
+    status = await review.status()
+    assert (status["open_tasks"], status["leased_tasks"]) == (15, 5)
+
+    assert (await decide(ada, tasks[0], "sideways")).status_code == 422
+    answers = [await decide(ada, tasks[0], "negative") for _ in range(2)]
+    assert [a.json() for a in answers] == [
+        {"task_id": tasks[0]["task_id"], "decisions": 1, "final": True}
+    ] * 2
+    assert (await decide(ada, tasks[0], "positive")).status_code == 409
+    assert (await decide(ada, tasks[1], "positive")).json()["final"] is True
+
+    (first, second) = await review.read(REVIEWS_DECIDED.name, 2)
+    event = EventDecoder(ReviewDecided).decode(first.value)
+    assert (event.item_id, event.label, event.machine_label) == ("i0", "negative", "positive")
+    assert (event.content, event.kind, event.guideline_version) == ("what a day, number 0", "choice", 1)
+    assert [(d.reviewer, d.label) for d in event.decisions] == [("ada", "negative")]
+    assert event.decisions[0].seconds >= 0
+    assert event.is_correction
+    assert first.partition == partition_of(event)
+    assert first.key == f"{review.project}/i0".encode()
+    assert EventDecoder(ReviewDecided).decode(second.value).item_id == "i1"
+    status = await review.until("decided", 2)
+    assert (status["decided"], status["corrections"], status["final_labels"]) == (2, 1, 2)
+    assert status["open_tasks"] + status["leased_tasks"] == 18
+    stats = (await review.admin.get(f"/v1/projects/{review.project}/stats")).json()
+    assert sum(minute["decided"] for minute in stats["minutes"]) == 2
+    assert (await ada.get("/v1/me")).json()["decisions_today"] == 2
+    await ada.aclose()
+
+
+async def test_blind_tasks_tell_nothing_of_the_machine(review: Review) -> None:
+    one = item(review.project, 1)
+    await review.send(one, requested(score(one, 0.97), reasons=["audit"], blind=True))
+    await review.until("requested", 1)
+    bea = await review.account("bea", "reviewer")
+    (task,) = await review.claim(bea)
+    assert task["blind"] is True
+    assert task["suggestion"] is None
+    assert task["reasons"] == []
+    assert b"positive" not in msgspec.json.encode(task)
+    assert b"0.97" not in msgspec.json.encode(task)
+    await decide(bea, task, "negative")
+    await review.read(REVIEWS_DECIDED.name, 1)
+
+    async def audited() -> dict[str, Any] | None:
+        stats = (await review.admin.get(f"/v1/projects/{review.project}/stats")).json()
+        return next((minute for minute in stats["minutes"] if minute["audits"]), None)
+
+    minute = await asyncio.wait_for(_first(audited), 30)
+    assert (minute["audits"], minute["audit_errors"]) == (1, 1)
+    await bea.aclose()
+
+
+async def _first(look: Any) -> Any:
+    while (found := await look()) is None:
+        await asyncio.sleep(0.1)
+    return found
+
+
+async def test_an_expired_lease_is_lost_and_the_answer_kept(review: Review, system: System) -> None:
+    await review.make_tasks(1)
+    short = await with_short_leases(system)
+    cem, dee = await review.account("cem", "reviewer"), await review.account("dee", "reviewer")
+    cem.base_url = dee.base_url = httpx.URL(short.url)
+    (task,) = await review.claim(cem)
+    assert await review.claim(dee) == []
+    for _ in range(4):
+        await asyncio.sleep(0.5)
+        assert (await act(cem, task, "heartbeat")).json()["lease_until"] > task["lease_until"]
+    assert await review.claim(dee) == [], "a heartbeat keeps the lease"
+    await asyncio.sleep(1.2)
+    late = await decide(cem, task, "negative")
+    assert (late.status_code, late.json()["error"]) == (409, "lease_lost")
+    (again,) = await review.claim(dee)
+    assert again["task_id"] == task["task_id"]
+    assert again["kept"] is None, "another person's answer is not shown"
+    assert (await decide(cem, task, "negative")).status_code == 409
+    assert (await act(cem, task, "heartbeat")).status_code == 409
+    assert (await act(cem, task, "skip")).status_code == 409
+    assert (await act(dee, again, "skip", reason="unsure")).json()["skipped"] is True
+    assert await review.claim(dee) == [], "not to the same person again soon"
+    (back,) = await review.claim(cem)
+    assert back["kept"] == "negative"
+    assert (await decide(cem, back, "negative")).json()["final"] is True
+    assert await review.database.fetchval("SELECT reason FROM skips WHERE reviewer = 'dee'") == "unsure"
+    assert (await decide(dee, {"task_id": 10**12, "lease": "1"})).status_code == 404
+    await close([cem, dee])
+    await short.process.stop()
+
+
+async def test_a_decision_on_the_page_can_be_taken_back_for_a_moment(review: Review) -> None:
+    await review.make_tasks(2)
+    page = await review.sign_in("eve")
+    eve = await review.account("eve", "reviewer")
+    (task,) = await review.claim(page)
+    assert (await decide(page, task, "negative")).json()["final"] is True
+    undone = (await act(page, task, "undo")).json()
+    assert undone["lease"] != task["lease"]
+    status = await review.status()
+    assert (status["decided"], status["final_labels"], status["corrections"]) == (0, 0, 0)
+    assert (await decide(page, task, "negative")).status_code == 409, "the old lease is gone"
+    assert (await decide(page, {**task, **undone}, "positive")).json()["final"] is True
+    await asyncio.sleep(2.2)
+    assert (await act(page, task, "undo")).json()["error"] == "too_late"
+    (record,) = await review.read(REVIEWS_DECIDED.name, 1)
+    assert EventDecoder(ReviewDecided).decode(record.value).label == "positive"
+    (other,) = await review.claim(eve)
+    await decide(eve, other)
+    assert (await act(eve, other, "undo")).status_code == 409, "with a token it leaves at once"
+    await close([eve, page])
+
+
+async def test_undo_brings_back_what_was_final_before(review: Review) -> None:
+    one = item(review.project, 1)
+    await review.make_tasks(0)
+    await review.send(one, requested(score(one)))
+    await review.until("requested", 1)
+    await review.database.execute(
+        "INSERT INTO final_labels VALUES ($1, 'i1', '\"positive\"', 'machine', 0.9, 1, 3, 4)", review.project
+    )
+    page = await review.sign_in("fay")
+    (task,) = await review.claim(page)
+    await decide(page, task, "negative")
+    query = "SELECT source, label, release, decided_at FROM final_labels WHERE project = $1"
+    assert (await review.database.fetchrow(query, review.project))["source"] == "people"
+    assert (await act(page, task, "undo")).status_code == 200
+    assert tuple(await review.database.fetchrow(query, review.project)) == ("machine", '"positive"', 3, 4)
+    await page.aclose()
+
+
+async def test_three_people_decide_and_the_majority_counts(review: Review) -> None:
+    await review.make_tasks(1, needed=3)
+    people = [await review.account(f"voter{number}", "reviewer") for number in range(4)]
+    tasks = [(await review.claim(person))[0] for person in people[:3]]
+    assert await review.claim(people[3]) == [], "three are needed and three have it"
+    assert await review.claim(people[0]) == [], "nobody has a task twice"
+    answers = [
+        (await decide(person, task, label)).json()
+        for person, task, label in zip(people, tasks, ["negative", "positive", "negative"], strict=False)
+    ]
+    assert [answer["decisions"] for answer in answers] == [1, 2, 3]
+    assert [answer["final"] for answer in answers] == [False, False, True]
+    (record,) = await review.read(REVIEWS_DECIDED.name, 1)
+    event = EventDecoder(ReviewDecided).decode(record.value)
+    assert event.label == "negative"
+    assert [d.reviewer for d in event.decisions] == ["voter0", "voter1", "voter2"]
+    await close(people)
+
+
+@dataclass
+class Person:
+    """Somebody who claims, stalls, vanishes, comes late and sends twice."""
+
+    review: Review
+    client: httpx.AsyncClient
+    dice: random.Random
+    codes: Counter[int]
+
+    async def work(self) -> None:
+        while await self.review.undecided():
+            for task in await self.review.claim(self.client, self.dice.choice([1, 1, 2])):
+                self.codes.update(await self.answer(task))
+            await asyncio.sleep(self.dice.uniform(0, 0.4))
+
+    async def answer(self, task: dict[str, Any]) -> list[int]:
+        chance = self.dice.random()
+        if chance < 0.1:
+            return []  # gone
+        if chance < 0.25:
+            await asyncio.sleep(self.dice.uniform(0.5, 1.5))  # stalled, perhaps beyond the lease
+        if chance < 0.3:
+            return [(await act(self.client, task, "skip")).status_code]
+        label = self.dice.choice(LABELS)
+        times = 2 if chance > 0.9 else 1
+        answers = await asyncio.gather(*(decide(self.client, task, label) for _ in range(times)))
+        return [answer.status_code for answer in answers]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("needed", "tasks"), [(1, 200), (3, 80)])
+async def test_exactly_n_decisions_whatever_64_people_do(
+    review: Review, system: System, needed: int, tasks: int
+) -> None:
+    await review.make_tasks(tasks, needed=needed)
+    short = [await with_short_leases(system, 0.7) for _ in range(2)]
+    dice, codes = random.Random(needed), Counter[int]()
+    clients = [await review.account(f"r{needed}-{number}", "reviewer") for number in range(64)]
+    for number, client in enumerate(clients):
+        client.base_url = httpx.URL(short[number % 2].url)
+    async with asyncio.timeout(150):
+        await asyncio.gather(*(Person(review, client, dice, codes).work() for client in clients))
+    counts = await review.database.fetch(
+        "SELECT count(d.*) AS n, count(DISTINCT d.reviewer) AS people FROM tasks t "
+        "LEFT JOIN decisions d USING (task_id) WHERE t.project = $1 GROUP BY t.task_id",
+        review.project,
+    )
+    assert [(row["n"], row["people"]) for row in counts] == [(needed, needed)] * tasks
+    assert set(codes) <= {200, 409}, codes
+    assert codes[409] > 0, "nobody came late: the run tested too little"
+    records = await review.read(REVIEWS_DECIDED.name, tasks)
+    events = [EventDecoder(ReviewDecided).decode(record.value) for record in records]
+    assert sorted(event.item_id for event in events) == sorted(f"i{number}" for number in range(tasks))
+    assert all(len(event.decisions) == needed for event in events)
+    status = await review.until("decided", tasks)
+    assert (status["final_labels"], status["open_tasks"], status["leased_tasks"]) == (tasks, 0, 0)
+    await close(clients)
+    for running in short:
+        await running.process.stop()
