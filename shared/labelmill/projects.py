@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -32,13 +33,16 @@ class VoterSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One voter: `llm` asks a chat model, `student` is the trainer's model once a release has one.
 
     `permutations` asks the LLM that many times with the options in rotated order and averages, which
-    cancels its preference for a letter. Prices are US dollars per million tokens.
+    cancels its preference for a letter. `answer` is what the LLM is to say: the letter of an option, or
+    its name, which suits small models better and is read from the first token, so names must begin
+    differently. Prices are US dollars per million tokens.
     """
 
     name: str
     type: Literal["llm", "student"]
     model: str = ""
     permutations: int = 1
+    answer: Literal["letters", "words"] = "letters"
     examples: list[Example] = []
     input_usd_per_mtok: float = 0.0
     output_usd_per_mtok: float = 0.0
@@ -209,8 +213,15 @@ def _voter_problems(spec: ProjectSpec) -> list[str]:
             found.append(f"voters.{voter.name}: an llm voter needs a model")
         if not 1 <= voter.permutations <= len(names):
             found.append(f"voters.{voter.name}.permutations: 1 to the number of labels")
+        if voter.answer == "words" and _one_begins_another(spec.label_names):
+            found.append(f"voters.{voter.name}.answer: words need labels none of which begins another")
         if any(example.label not in names for example in voter.examples):
             found.append(f"voters.{voter.name}.examples: a label is not in the label set")
         if not all(0 <= price < _INFINITY for price in (voter.input_usd_per_mtok, voter.output_usd_per_mtok)):
             found.append(f"voters.{voter.name}: a price is 0 or more")
     return found
+
+
+def _one_begins_another(names: list[str]) -> bool:
+    folded = sorted(name.strip().casefold() for name in names)
+    return any(later.startswith(earlier) for earlier, later in pairwise(folded))

@@ -93,10 +93,10 @@ class LlmAnswerer:
             raise _of_connection(error) from error
         except (aiohttp.ClientError, httpx2.HTTPError) as error:
             raise Unusable("llm_malformed", f"the answer is not HTTP: {error!r}") from error
-        return answer_in(response.content, question.options, self._settings.llm_min_letter_mass)
+        return answer_in(response.content, question.answers, self._settings.llm_min_option_mass)
 
 
-def answer_in(body: bytes, options: int, floor: float) -> Answer:
+def answer_in(body: bytes, answers: tuple[str, ...], floor: float) -> Answer:
     """Return the answer in a chat completion's body. Raises Unusable."""
     try:
         completion = _decoder.decode(body)
@@ -107,7 +107,7 @@ def answer_in(body: bytes, options: int, floor: float) -> Answer:
     logprobs = completion.choices[0].logprobs
     first = logprobs.content[0].top_logprobs if logprobs and logprobs.content else []
     usage = completion.usage or _Usage()
-    return Answer(distribution(first, options, floor), usage.prompt_tokens, usage.completion_tokens)
+    return Answer(distribution(first, answers, floor), usage.prompt_tokens, usage.completion_tokens)
 
 
 def _of_status(error: openai.APIStatusError) -> NoAnswer:

@@ -4,12 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from labelmill.prompts import LETTERS
+from labelmill.prompts import option_meant
 
 from autolabeler.voters import Unusable
-
-_AROUND = " \t\r\n\u2581\u0120*_()[]{}<>.:,;\"'`#"
-"""What tokens carry besides the letter: marks, and spaces, also as sentencepiece and BPE write them."""
 
 DECIMALS = 6
 """Probabilities are rounded to this, so that a vote is the same fresh and from the cache (float32)."""
@@ -22,30 +19,32 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     logprob: float
 
 
-def distribution(candidates: Iterable[TokenLogprob], options: int, floor: float) -> tuple[float, ...]:
-    """Return the probability of each of the first `options` letters, in order, summing to 1.
+def distribution(
+    candidates: Iterable[TokenLogprob], options: tuple[str, ...], floor: float
+) -> tuple[float, ...]:
+    """Return the probability of each option, in order, summing to 1.
 
-    A letter counts in every spelling (`A`, ` A`, `a`, `(A`, `A.`). A letter that is not among the
-    candidates has probability 0.
+    `options` are what the model was told to answer, letters or words. An option counts in every spelling
+    (`A`, ` A`, `a`, `(A`, `A.`; of a word, its beginning). One that is not among the candidates has
+    probability 0.
 
     Raises:
-        Unusable: `llm_no_logprobs` without candidates; `llm_prose` if the letters together have less than
+        Unusable: `llm_no_logprobs` without candidates; `llm_prose` if the options together have less than
             `floor` of the probability, so that their proportions mean nothing.
     """
-    mass = [0.0] * options
+    mass = [0.0] * len(options)
     seen = False
     for candidate in candidates:
         seen = True
-        letter = candidate.token.strip(_AROUND).upper()
-        index = LETTERS.find(letter) if len(letter) == 1 else -1
-        if 0 <= index < options:
+        index = option_meant(candidate.token, options)
+        if index is not None:
             mass[index] += math.exp(min(candidate.logprob, 0.0))
     total = sum(mass)
     if not seen:
         raise Unusable("llm_no_logprobs", "the answer has no top_logprobs: the provider must return them")
     if not total >= floor or total == 0.0:
-        raise Unusable("llm_prose", f"the letters have {total:.3f} of the probability; {floor} is needed")
-    return tuple(round(share / total, DECIMALS) for share in mass)
+        raise Unusable("llm_prose", f"the options have {total:.4f} of the probability; {floor} is needed")
+    return tuple([round(share / total, DECIMALS) for share in mass])
 
 
 def mean(distributions: Sequence[Sequence[float]]) -> list[float]:

@@ -1,4 +1,4 @@
-"""The prompt: guideline, options as letters and examples first, the item's text last. Pure.
+"""The prompt: guideline, options and examples first, the item's text last. Pure.
 
 All that the items of a project share comes first and is byte for byte the same, so a server that caches
 prompt prefixes reads it once. The request body is built as bytes: what is shared is encoded once.
@@ -9,7 +9,7 @@ from operator import itemgetter
 
 import msgspec
 from labelmill.projects import ProjectSpec, VoterSpec
-from labelmill.prompts import as_data, ask, opening
+from labelmill.prompts import answers, as_data, ask, opening
 
 from autolabeler.voters import Question
 
@@ -20,7 +20,7 @@ _HOLE = "\x00"
 class Template:
     """The prompt of one voter with the options in one order; filled with an item's text it is a question."""
 
-    __slots__ = ("_head", "_key", "_model", "_options", "_tail", "by_label")
+    __slots__ = ("_answers", "_head", "_key", "_model", "_tail", "by_label")
 
     def __init__(
         self, spec: ProjectSpec, voter: VoterSpec, model: str, shift: int, tokens_field: str
@@ -29,20 +29,20 @@ class Template:
         labels = spec.label_names
         order = [(index + shift) % len(labels) for index in range(len(labels))]
         self.by_label = itemgetter(*(order.index(label) for label in range(len(labels))))
-        """Takes values in the order of the letters and returns them in the order of the labels."""
+        """Takes values in the order shown and returns them in the order of the labels."""
         body = msgspec.json.encode(
             {
                 "model": model,
                 "temperature": 0,
                 tokens_field: 1,
                 "logprobs": True,
-                "top_logprobs": min(_MAX_TOP_LOGPROBS, 4 * len(labels) + 2),
-                "messages": [*opening(spec, voter.examples, order), ask(_HOLE)],
+                "top_logprobs": _top_logprobs(voter, len(labels)),
+                "messages": [*opening(spec, voter, order), ask(_HOLE)],
             }
         )
         head, _, tail = body.rpartition(msgspec.json.encode(_HOLE)[1:-1])
         self._model = model
-        self._options = len(labels)
+        self._answers = tuple(answers(spec, voter, order).values())
         self._head = head
         self._tail = tail
         self._key = blake2b(head, digest_size=16)
@@ -52,7 +52,12 @@ class Template:
         key = self._key.copy()
         rest = encoded + self._tail
         key.update(rest)
-        return Question(key.digest(), self._model, self._head + rest, self._options)
+        return Question(key.digest(), self._model, self._head + rest, self._answers)
+
+
+def _top_logprobs(voter: VoterSpec, labels: int) -> int:
+    # A letter has some four spellings worth counting; a word has more, by its case and how it is cut.
+    return _MAX_TOP_LOGPROBS if voter.answer == "words" else min(_MAX_TOP_LOGPROBS, 4 * labels + 2)
 
 
 def encode_text(text: str) -> bytes:

@@ -16,8 +16,13 @@ class Question(NamedTuple):
     model: str
     body: bytes
     """The request body, JSON."""
-    options: int
-    """How many letters the prompt shows."""
+    answers: tuple[str, ...]
+    """What may be answered, a letter or a word an option, in the order the options are shown."""
+
+    @property
+    def options(self) -> int:
+        """How many options the prompt shows."""
+        return len(self.answers)
 
 
 class Answer(NamedTuple):

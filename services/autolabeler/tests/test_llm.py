@@ -170,10 +170,10 @@ async def test_no_server_is_a_connection_that_passes(question) -> None:  # type:
 )
 def test_bodies_of_no_use(body: bytes, reason: str) -> None:
     with pytest.raises(Unusable) as error:
-        answer_in(body, 2, 0.05)
+        answer_in(body, ("A", "B"), 0.05)
     assert error.value.reason == reason
 
 
 def test_a_body_without_usage_costs_nothing() -> None:
     body = msgspec.json.encode({"choices": GOOD["choices"]})
-    assert answer_in(body, 2, 0.05) == Answer((0.2, 0.8), 0, 0)
+    assert answer_in(body, ("A", "B"), 0.05) == Answer((0.2, 0.8), 0, 0)

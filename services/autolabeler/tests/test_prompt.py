@@ -58,6 +58,16 @@ def test_examples_are_turns_of_the_talk_with_the_letter_of_their_label(make_proj
         assert messages[1]["content"].count(CLOSE) == 1
 
 
+def test_small_models_may_answer_in_words(make_project: Make) -> None:
+    voter = {**LLM, "answer": "words", "examples": [{"content": "hm", "label": "negative"}]}
+    question = asked(make_project([voter]))
+    body = json.loads(question.body)
+    assert "Options:\n- positive\n- negative\n- neutral\n" in body["messages"][0]["content"]
+    assert body["messages"][2]["content"] == "negative"
+    assert body["top_logprobs"] == 20
+    assert question.answers == ("positive", "negative", "neutral")
+
+
 def test_permutations_rotate_the_options_and_by_label_turns_them_back(make_project: Make) -> None:
     spec = make_project([{**LLM, "permutations": 3}]).spec
     made = templates(spec, spec.voters[0], "small", "max_tokens")

@@ -72,7 +72,9 @@ def test_a_text_cannot_leave_its_place(spec: ProjectSpec) -> None:
 def test_answers_read(
     spec: ProjectSpec, text: str, logprob: float | None, expected: tuple[str, float]
 ) -> None:
-    label, confidence = read_answer(spec, text, logprob)
+    voter = voter_to_replace(spec)
+    assert voter is not None
+    label, confidence = read_answer(spec, voter, text, logprob)
     assert (label, pytest.approx(confidence)) == expected
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from labelmill import ids
 from labelmill.projects import ProjectSpec, VoterSpec
-from labelmill.prompts import LETTERS, Message, as_data, ask, letters, opening
+from labelmill.prompts import Message, answers, as_data, ask, opening, option_meant
 
 from trainer.datasets import Member
 from trainer.errors import NotEnough
@@ -29,13 +29,13 @@ def voter_to_replace(spec: ProjectSpec) -> VoterSpec | None:
 
 
 def training_file(spec: ProjectSpec, voter: VoterSpec, members: Sequence[Member]) -> bytes:
-    """Return chat examples as JSON lines: the voter's own prompt, answered by the decided label's letter.
+    """Return chat examples as JSON lines: the voter's own prompt, answered by the decided label.
 
     Options are shown in turn in each order that the voter asks with, so no letter is worth more than another.
     """
     orders = _orders(spec, voter)
-    openings = [opening(spec, voter.examples, order) for order in orders]
-    by_order = [letters(spec, order) for order in orders]
+    openings = [opening(spec, voter, order) for order in orders]
+    by_order = [answers(spec, voter, order) for order in orders]
     lines = []
     for row, member in enumerate(members):
         turn = row % len(orders)
@@ -47,7 +47,7 @@ def training_file(spec: ProjectSpec, voter: VoterSpec, members: Sequence[Member]
 
 def question(spec: ProjectSpec, voter: VoterSpec, content: str) -> list[Message]:
     """Return the turns that ask about one text, options in the project's order."""
-    return [*opening(spec, voter.examples, range(len(spec.labels))), ask(as_data(content))]
+    return [*opening(spec, voter, range(len(spec.labels))), ask(as_data(content))]
 
 
 def question_key(messages: Sequence[Message]) -> str:
@@ -55,14 +55,14 @@ def question_key(messages: Sequence[Message]) -> str:
     return ids.event_id(msgspec.json.encode(messages).decode())
 
 
-def read_answer(spec: ProjectSpec, text: str, logprob: float | None) -> tuple[str, float]:
-    """Return (label, confidence) of an answer; what is no letter of an option is a label that is never right.
+def read_answer(spec: ProjectSpec, voter: VoterSpec, text: str, logprob: float | None) -> tuple[str, float]:
+    """Return (label, confidence) of an answer; what means no option is a label that is never right.
 
     `logprob` is that of the first token; without it the answer counts as certain.
     """
-    letter = text.strip()[:1].upper()
-    index = LETTERS.find(letter) if letter else -1
-    if not 0 <= index < len(spec.labels):
+    options = answers(spec, voter, range(len(spec.labels))).values()
+    index = option_meant(text, tuple(options))
+    if index is None:
         return "", 1.0
     return spec.labels[index].name, 1.0 if logprob is None else min(1.0, math.exp(logprob))
 

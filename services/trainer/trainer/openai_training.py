@@ -22,7 +22,6 @@ from trainer.jobs import Ended, Job, Outcome, Pause, Proposal
 from trainer.openai_finetuning import Provider, is_passing
 from trainer.settings import TrainerSettings
 from trainer.store import Store
-from trainer.weighting import inverse_propensity
 
 _ASKED_AT_ONCE = 8
 _HOUR_MS = 3600 * 1000
@@ -129,17 +128,17 @@ class OpenAiTrainer:
 
     async def _score(self, model: FineTunedModel, task: _Task, held: Sequence[Member]) -> evaluation.Score:
         questions = [data.question(task.spec, task.voter, member.content) for member in held]
-        answers = await self._answers(model.model, task.spec, questions)
+        answers = await self._answers(model.model, task, questions)
         return evaluation.machine_score(
             [label for label, _ in answers],
             [confidence for _, confidence in answers],
             [member.label for member in held],
-            inverse_propensity([member.propensity for member in held]),
+            evaluation.judging_weights(held),
             len(task.spec.labels),
         )
 
     async def _answers(
-        self, model: str, spec: ProjectSpec, questions: Sequence[list[Message]]
+        self, model: str, task: _Task, questions: Sequence[list[Message]]
     ) -> list[tuple[str, float]]:
         keys = [data.question_key(messages) for messages in questions]
         known = await self._store.answers(model, keys)
@@ -148,7 +147,7 @@ class OpenAiTrainer:
         async def ask(key: str, messages: list[Message]) -> None:
             async with turns:
                 text, logprob = await self._provider.ask(model, messages)
-            label, confidence = data.read_answer(spec, text, logprob)
+            label, confidence = data.read_answer(task.spec, task.voter, text, logprob)
             await self._store.add_answer(model, key, label, confidence)
             known[key] = (label, confidence)
 
