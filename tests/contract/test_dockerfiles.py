@@ -131,6 +131,18 @@ def test_it_declares_what_it_imports(root: Path, folder: str) -> None:
         assert distributions & declared, f"{folder} imports {name}; its pyproject.toml does not ask for it"
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_everything_that_it_installs_is_pinned(root: Path, folder: str) -> None:
+    locks = (root / name for name in ("requirements.lock", "requirements-models.lock"))
+    pinned = {
+        canonicalize_name(name)
+        for lock in locks
+        for name in re.findall(r"^([\w.-]+)==", lock.read_text(), re.MULTILINE)
+    }
+    wanted = {name for name in _closure(project(root, folder)["dependencies"]) if "labelmill" not in name}
+    assert wanted - pinned == set(), "run `make lock`"
+
+
 def _imports(folder: Path) -> set[str]:
     """Return the top-level packages imported when a module of `folder` is loaded."""
     found: set[str] = set()
