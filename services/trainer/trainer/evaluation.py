@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainer.datasets import Member
 from trainer.errors import NotEnough
-from trainer.weighting import inverse_propensity
+from trainer.weighting import JUDGE_RATIO, inverse_propensity
 
 MIN_HELD_OUT = 10
 """With fewer held-out decisions a candidate is not judged: the training ends as "not enough"."""
@@ -86,9 +86,14 @@ def standing_of_machine(held: Sequence[Member], options: int) -> Score:
         [member.machine_label for member in held],
         [member.machine_confidence for member in held],
         [member.label for member in held],
-        inverse_propensity([member.propensity for member in held]),
+        judging_weights(held),
         options,
     )
+
+
+def judging_weights(held: Sequence[Member]) -> Floats:
+    """Return the weights of held-out decisions."""
+    return inverse_propensity([member.propensity for member in held], JUDGE_RATIO)
 
 
 def judge(candidate: Score, present: Score) -> Verdict:

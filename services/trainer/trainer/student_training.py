@@ -16,7 +16,7 @@ from trainer.jobs import Ended, Job, Outcome, Proposal
 from trainer.settings import TrainerSettings
 from trainer.store import Store
 from trainer.training_process import TrainingProcess
-from trainer.weighting import inverse_propensity
+from trainer.weighting import FIT_RATIO, inverse_propensity
 from trainer.work import Embed, Embedded, Fit, Fitted, Lacking
 
 _EMBED_AT_ONCE = 256
@@ -75,7 +75,7 @@ class StudentTrainer:
                 vectors=vectors.tobytes(),
                 labels=[member.label for member in members],
                 groups=[member.group for member in members],
-                weights=inverse_propensity([member.propensity for member in members]).tolist(),
+                weights=inverse_propensity([member.propensity for member in members], FIT_RATIO).tolist(),
                 sure_accuracy=spec.training.sure_accuracy,
             )
         )
@@ -104,7 +104,7 @@ def _propose(
     options: int,
 ) -> Proposal:
     truth = [member.label for member in held]
-    weights = inverse_propensity([member.propensity for member in held])
+    weights = evaluation.judging_weights(held)
     candidate = evaluation.student_score(model, vectors, truth, weights)
     rival = present.student if present else None
     if rival is not None and rival.embedder == model.embedder:

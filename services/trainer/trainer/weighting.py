@@ -1,22 +1,29 @@
-"""Undoing the selection: which decisions exist depends on the policy, and their weights say how."""
+"""Undoing the selection: which decisions exist depends on the policy, and their weights say how. Pure."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_PROPENSITY = 0.05
-"""Propensities below this count as this: one audited item weighs as much as at most 20 reviewed ones."""
+FIT_RATIO: Final = 2.0
+"""Most that one decision may outweigh another in a fit. A few audits of propensity 0.03 at full weight drown
+the rest: on the tweets (550 decisions and 39 audits, 8 draws) a student's accuracy was 0.857 without weights,
+0.858 at 2, 0.854 at 5, 0.840 at 10 and 0.819 at 20."""
+
+JUDGE_RATIO: Final = 5.0
+"""The same in an evaluation, where nothing is fitted and only the variance grows."""
 
 
-def inverse_propensity(propensities: Sequence[float]) -> NDArray[np.float64]:
-    """Return weights with mean 1, proportional to 1/propensity, clipped.
+def inverse_propensity(propensities: Sequence[float], ratio: float) -> NDArray[np.float64]:
+    """Return weights with mean 1, proportional to 1/propensity as far as the largest stays within `ratio`.
 
     Items that were likely to reach a person (unsure ones) are over-represented among decisions, audited
     ones (sure ones) under-represented; with these weights sums over decisions estimate sums over all
-    items (Horvitz and Thompson 1952). The clip trades a little bias for much variance (Ionides 2008).
+    items (Horvitz and Thompson 1952). The clip trades bias for variance (Ionides 2008); what bias is left
+    counts the unsure items too much, which is the safe side.
     """
-    weights = 1.0 / np.clip(np.asarray(propensities, np.float64), MIN_PROPENSITY, 1.0)
+    weights = 1.0 / np.clip(np.asarray(propensities, np.float64), 1.0 / ratio, 1.0)
     return weights / weights.mean() if len(weights) else weights
 
 
