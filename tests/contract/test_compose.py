@@ -19,7 +19,7 @@ from labelmill.bootstrap import SCHEMAS
 from labelmill.runtime.service import Service
 from labelmill.runtime.settings import KafkaSettings, ServiceSettings
 from labelmill_cli import connection
-from labelmill_cli.app import app as cli_app
+from labelmill_cli.app import build as command_line
 from labelmill_cli.commands.bootstrap import BootstrapSettings
 
 Compose = dict[str, Any]
@@ -204,7 +204,7 @@ def test_the_command_line_is_given_only_variables_that_it_reads(compose: Compose
 
 
 def test_bootstrap_is_a_command(compose: Compose) -> None:
-    commands = typer.main.get_command(cli_app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(command_line()).commands  # type: ignore[attr-defined]
     assert compose["services"]["bootstrap"]["command"][0] in commands
 
 
