@@ -75,10 +75,10 @@ async def test_the_tiles_and_charts_show_what_the_ledger_holds(work: Workplace, 
     assert await tile(page, "Waiting for people") == "3"
     assert await tile(page, "Accuracy against people") == "75%"
     await expect(page.locator("[data-tile='Accuracy against people']")).to_contain_text("4 blind checks")
-    assert await tile(page, "Cost of the machine") == "US$0.06"
+    assert await tile(page, "Cost of the machine") == "$0.06"
     assert status["human_seconds"] > 0
     for chart in CHARTS:
-        assert await painted(page, chart) > 30, chart
+        assert await painted(page, chart) > 15, chart
     releases = page.locator("[data-chart='Releases']")
     await expect(releases.get_by_role("img")).to_have_attribute(
         "aria-label", "Releases. This release: 90% now, highest 90%; The one before it: 80% now, highest 80%."
@@ -105,7 +105,7 @@ async def test_the_window_and_the_project_can_be_chosen(work: Workplace, reviewe
     page = reviewer.page
     await expect(page.locator("[data-chart='Throughput']")).to_contain_text("Items a minute")
     async with page.expect_response("**/stats?minutes=1440"):
-        await page.get_by_text("24 hours").click()
+        await page.get_by_label("24 hours").check()
     await expect(page.locator("[data-chart='Throughput']")).to_contain_text("over 12 minutes each")
     await expect(page.get_by_label("Project")).to_have_value(work.project)
 

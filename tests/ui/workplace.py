@@ -22,6 +22,8 @@ from playwright.async_api import (
     expect,
 )
 
+expect.set_options(timeout=20_000)  # the machine may be busy with other tests
+
 PASSWORD = "correct horse battery"
 GUIDELINE = """\
 # How to decide
@@ -60,6 +62,8 @@ class Workplace:
     system: System
     publisher: Publisher
     admin: httpx.AsyncClient
+    version: int = 1
+    guideline_version: int = 1
 
     async def add(self, items: Sequence[Item]) -> None:
         """Ingest `items`, route them as they say, and wait until the ledger has them all."""
@@ -83,7 +87,7 @@ class Workplace:
             for one in chosen:
                 key = item_key(self.project, one.item_id)
                 partition = await self.publisher.partition_for(topic.name, key)
-                records.append(OutRecord(partition, key, encode(_routed(self.project, one))))
+                records.append(OutRecord(partition, key, encode(_routed(self, one))))
             await self.publisher.publish(topic.name, records)
 
     async def release(self, number: int, accuracy: float, before: float) -> None:
@@ -129,7 +133,8 @@ class Workplace:
             await connection.close()
 
 
-def _routed(project: str, item: Item) -> LabelAccepted | ReviewRequested:
+def _routed(work: Workplace, item: Item) -> LabelAccepted | ReviewRequested:
+    project = work.project
     other = "negative" if item.label == "positive" else "positive"
     probabilities = {item.label: item.confidence, other: 1 - item.confidence}
     vote = Vote(
@@ -139,12 +144,13 @@ def _routed(project: str, item: Item) -> LabelAccepted | ReviewRequested:
     score = LabelScored(
         project=project, event_id=ids.event_id("scored", project, item.item_id), item_id=item.item_id,
         content_hash=ids.content_hash(item.content, item.metadata), kind="choice", label=item.label,
-        confidence=item.confidence, probabilities=probabilities, votes=[vote], guideline_version=1, release=0,
-        metadata=item.metadata, ingested_at=_now(), scored_at=_now(),
+        confidence=item.confidence, probabilities=probabilities, votes=[vote],
+        guideline_version=work.guideline_version, release=0, metadata=item.metadata, ingested_at=_now(),
+        scored_at=_now(),
     )  # fmt: skip
     common: dict[str, Any] = {
         "project": project, "event_id": ids.event_id("routed", project, item.item_id),
-        "item_id": item.item_id, "project_version": 1, "score": score, "routed_at": _now(),
+        "item_id": item.item_id, "project_version": work.version, "score": score, "routed_at": _now(),
     }  # fmt: skip
     if item.accepted:
         return LabelAccepted(reasons=["confident"], propensity=0.02, **common)
@@ -219,4 +225,5 @@ async def apply(work: Workplace, changes: dict[str, Any]) -> None:
         "voters": [{"name": "llm", "type": "llm", "model": "m"}],
         **changes,
     }
-    (await work.admin.put(f"/v1/projects/{work.project}", json=spec)).raise_for_status()
+    answer = (await work.admin.put(f"/v1/projects/{work.project}", json=spec)).raise_for_status().json()
+    work.version, work.guideline_version = answer["version"], answer["guideline_version"]

@@ -115,7 +115,7 @@ function lineOf({ name, tone, fill, dash }, colour, time) {
     fill: fill ? colour[`${tone}Soft`] : undefined,
     dash: dash ? [5, 5] : undefined,
     spanGaps: true,
-    points: time ? { show: showLonely, size: 6, fill: colour[tone] } : { show: true, size: 8, fill: colour.surface, width: 2 },
+    points: time ? { show: showLonely, size: 8, fill: colour[tone] } : { show: true, size: 8, fill: colour.surface, width: 2 },
   };
 }
 

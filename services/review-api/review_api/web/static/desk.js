@@ -172,6 +172,7 @@ export class Desk {
   refused(entry, error) {
     this.history = this.history.filter((one) => one.id !== entry.id);
     if (entry.kind === "decision") {
+      for (const task of this.tasks) if (task.item_id === entry.item_id) task.kept = entry.label; // it came back already
       this.decidedToday = Math.max(0, this.decidedToday - 1);
       const why =
         error.code === "lease_lost"
