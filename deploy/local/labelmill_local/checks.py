@@ -1,13 +1,15 @@
 """Looks before the start: each failure is one line that says what to do."""
 
+import asyncio
 import shutil
 import sys
+import time
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 from labelmill_local.errors import StackError
-from labelmill_local.ports import require_free
+from labelmill_local.ports import is_free, require_free
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -40,7 +42,13 @@ def check_disk(folder: Path, least_bytes: int = LEAST_FREE_BYTES) -> None:
         )
 
 
-def check_port(port: int, part: str, setting: str) -> None:
-    """Raise StackError if `part` cannot listen on `port`; 0 is never taken. `setting` moves it elsewhere."""
+async def check_port(port: int, part: str, setting: str, patience_s: float = 0.0) -> None:
+    """Raise StackError if `part` cannot listen on `port` within `patience_s`; `setting` moves it elsewhere.
+
+    Port 0 is never taken.
+    """
+    deadline = time.monotonic() + patience_s
+    while port and not is_free(port) and time.monotonic() < deadline:  # noqa: ASYNC110 - another's process
+        await asyncio.sleep(0.1)
     if port:
         require_free(port, part, setting)

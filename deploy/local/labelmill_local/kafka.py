@@ -1,8 +1,10 @@
 """One Apache Kafka node (KRaft, broker and controller in one) on the loopback interface."""
 
 import asyncio
+import fcntl
 import logging
 import os
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from labelmill_local.process import ChildProcess, Command, log_tail
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _READY_DEADLINE_S = 90.0
 _FORMAT_DEADLINE_S = 60.0
+_OLD_BROKER_DEADLINE_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +80,7 @@ class Kafka:
 
         Raises StackError if the port is taken, the jars cannot be had, or the broker does not come up.
         """
+        await self._wait_for_old_broker()
         if self._fixed_port:
             require_free(self.port, "the broker", "LABELMILL_KAFKA_PORT")
         jars = await asyncio.to_thread(class_path, self._say)
@@ -118,6 +122,14 @@ class Kafka:
             return False
         finally:
             await client.close()
+
+    async def _wait_for_old_broker(self) -> None:
+        """A broker whose parent was killed is on its way out; it locks its data folder to the end."""
+        deadline = time.monotonic() + _OLD_BROKER_DEADLINE_S
+        while _locked(self._state_dir / "data" / ".lock"):
+            if time.monotonic() > deadline:
+                raise StackError(f"another Kafka runs on {self._state_dir}: stop it first")
+            await asyncio.sleep(0.1)
 
     def _java(self, java: Path, jars: list[Path]) -> list[str]:
         return [
@@ -198,6 +210,18 @@ _SINGLE_NODE: dict[str, str | int] = {
     "broker.session.timeout.ms": 4000,
     "broker.heartbeat.interval.ms": 500,
 }
+
+
+def _locked(path: Path) -> bool:
+    """True if another process holds the lock that Kafka takes on this file."""
+    try:
+        with path.open("r+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _cluster_id() -> str:

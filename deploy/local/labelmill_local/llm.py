@@ -24,6 +24,7 @@ from labelmill_local.spawn import die_with_parent
 
 MODEL_NAME = "SmolLM2-135M-Instruct"
 _READY_DEADLINE_S = 120.0
+_PREFIX_CACHE_MIB = 256  # for prompts whose beginning was pushed out of the slots; the default is 8 GiB
 _WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -32,9 +33,9 @@ class LlmSettings:
     """How the model is served: `slots` requests at once, each with `slot_tokens` tokens of context."""
 
     port: int
-    threads: int = 2
-    slots: int = 8
-    slot_tokens: int = 1024
+    threads: int = min(os.cpu_count() or 1, 8)
+    slots: int = 4
+    slot_tokens: int = 2048
     batch_tokens: int = 512
     model: Path | None = None
     """Another GGUF file; None is the packaged model, re-encoded."""
@@ -98,6 +99,7 @@ def serve(settings: LlmSettings) -> None:
     params.n_ctx = settings.slots * settings.slot_tokens
     params.n_batch = params.n_ubatch = settings.batch_tokens
     params.cont_batching = params.cache_prompt = True
+    params.cache_ram_mib = _PREFIX_CACHE_MIB
     params.n_gpu_layers = 0
     params.ui = params.endpoint_slots = False
     server = xllamacpp.Server(params)

@@ -22,6 +22,7 @@ from labelmill_local.settings import PORTS, StackSettings
 from labelmill_local.state import FolderLock
 
 _SERVICE_READY_S = 120.0
+_OLD_PARTS_LEAVE_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -95,8 +96,8 @@ class Stack:
 
     async def start(self) -> None:
         """Check, then start in waves: what the services need, the preparation, the services."""
-        self._held.enter_context(FolderLock(self.settings.home))
-        self._check()
+        lock = self._held.enter_context(FolderLock(self.settings.home))
+        await self._check(patience_s=_OLD_PARTS_LEAVE_S if lock.after_crash else 0.0)
         self._mention_own_parts()
         await self._start_wave(self._backing_parts())
         await self._prepare()
@@ -130,15 +131,18 @@ class Stack:
         """Where a service's output goes."""
         return self.settings.home / "logs" / f"{service}.log"
 
-    def _check(self) -> None:
+    async def _check(self, patience_s: float) -> None:
         check_python()
         check_packages([spec.argv[2] for spec in self.services if list(spec.argv[1:2]) == ["-m"]])
         check_disk(self.settings.home)
         ours = {"kafka_port": self.kafka, "postgres_port": self.postgres, "llm_port": self.llm}
         for name in [name for name, part in ours.items() if part is not None]:
-            check_port(getattr(self.settings, name), PORTS[name], f"LABELMILL_{name.upper()}")
+            await check_port(
+                getattr(self.settings, name), PORTS[name], f"LABELMILL_{name.upper()}", patience_s
+            )
         for spec in self.services:
-            check_port(spec.port, spec.name, f"LABELMILL_{spec.name.upper().replace('-', '_')}_PORT")
+            setting = f"LABELMILL_{spec.name.upper().replace('-', '_')}_PORT"
+            await check_port(spec.port, spec.name, setting, patience_s)
 
     def _mention_own_parts(self) -> None:
         settings = self.settings

@@ -19,9 +19,14 @@ def default_folder() -> Path:
 
 
 class FolderLock:
-    """Keeps two stacks off one state folder; the kernel lets go of it whatever way the process ends."""
+    """Keeps two stacks off one state folder; the kernel lets go of it whatever way the process ends.
+
+    `after_crash` tells, once locked, that the last holder did not end in order: what it started may still be
+    on its way out.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.after_crash = False
         self._path = folder / "lock"
         self._file: IO[str] | None = None
 
@@ -38,6 +43,8 @@ class FolderLock:
                 f"labelmill already runs on {self._path.parent} (process {holder}): stop that one with "
                 f"Ctrl-C or `kill {holder}`, or use another folder with LABELMILL_HOME"
             ) from None
+        file.seek(0)
+        self.after_crash = bool(file.read())
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -48,6 +55,7 @@ class FolderLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
+            self._file.truncate(0)
             self._file.close()
             self._file = None
 

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from labelmill_local import kafka as kafka_module
 from labelmill_local.errors import StackError
 from labelmill_local.kafka import Kafka
 from labelmill_local.ports import accepts
@@ -41,7 +42,9 @@ async def consume(kafka: Kafka, topic: str, count: int) -> list[bytes]:
     return [record.value for record in records if record.value is not None]
 
 
-async def test_kafka_serves_and_keeps_records_over_restart_and_kill(tmp_path: Path) -> None:
+async def test_kafka_serves_and_keeps_records_over_restart_and_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kafka = Kafka(tmp_path)
     await kafka.start()
     try:
@@ -57,6 +60,9 @@ async def test_kafka_serves_and_keeps_records_over_restart_and_kill(tmp_path: Pa
         assert await consume(kafka, "t", 1) == [b"two"]
         with pytest.raises(StackError, match="the broker needs it"):
             await Kafka(tmp_path / "other", port=kafka.port).start()
+        monkeypatch.setattr(kafka_module, "_OLD_BROKER_DEADLINE_S", 0.2)
+        with pytest.raises(StackError, match="another Kafka runs on"):
+            await Kafka(tmp_path).start()
     finally:
         await kafka.stop()
     assert not await accepts(kafka.port)

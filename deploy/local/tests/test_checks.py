@@ -1,5 +1,6 @@
 """The looks before the start, the lock, and the secrets: each message says what to do."""
 
+import asyncio
 import os
 import socket
 import stat
@@ -15,15 +16,15 @@ from labelmill_local.ports import HOST, accepts, free_port
 from labelmill_local.state import FolderLock, default_folder, keep_secrets
 
 
-def test_a_taken_port_names_the_part_and_the_setting() -> None:
+async def test_a_taken_port_names_the_part_and_the_setting() -> None:
     with socket.create_server((HOST, 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(
             StackError, match=rf"port {port} on 127.0.0.1 is taken, and the broker .*KAFKA_PORT"
         ):
-            check_port(port, "the broker", "LABELMILL_KAFKA_PORT")
-    check_port(port, "the broker", "LABELMILL_KAFKA_PORT")
-    check_port(0, "the broker", "LABELMILL_KAFKA_PORT")
+            await check_port(port, "the broker", "LABELMILL_KAFKA_PORT")
+    await check_port(port, "the broker", "LABELMILL_KAFKA_PORT")
+    await check_port(0, "the broker", "LABELMILL_KAFKA_PORT")
 
 
 async def test_accepts_tells_whether_anything_listens() -> None:
@@ -90,6 +91,23 @@ def test_the_lock_keeps_a_second_process_out_and_names_the_first(tmp_path: Path)
     with FolderLock(tmp_path):
         assert f"already runs on {tmp_path} (process {os.getpid()})" in in_another_process(tmp_path)
     assert in_another_process(tmp_path).strip() == "locked"
+
+
+def test_the_lock_tells_whether_the_last_holder_ended_in_order(tmp_path: Path) -> None:
+    with FolderLock(tmp_path) as first:
+        assert not first.after_crash
+    with FolderLock(tmp_path) as second:
+        assert not second.after_crash
+    (tmp_path / "lock").write_text("4242")
+    with FolderLock(tmp_path) as third:
+        assert third.after_crash
+
+
+async def test_a_port_that_is_given_up_in_time_is_waited_for() -> None:
+    with socket.create_server((HOST, 0)) as server:
+        port = server.getsockname()[1]
+        asyncio.get_running_loop().call_later(0.2, server.close)
+        await check_port(port, "the broker", "LABELMILL_KAFKA_PORT", patience_s=20)
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
