@@ -9,10 +9,12 @@ from typing import Any
 import api_docs
 import jsonschema
 import pytest
+import typer
 import yaml
 from docs_source import SERVICES
 from docs_tables import known_values, known_variables, metric_names
 from labelmill.topics import TOPICS
+from labelmill_cli.app import build as command_line
 
 Document = dict[str, Any]
 
@@ -136,6 +138,21 @@ def test_settings_and_metrics_in_the_texts_exist(root: Path) -> None:
             assert name in metric_names(), f"{path.name}: {name}"
         for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", text):
             assert name in words or name.startswith("LABELMILL_"), f"{path.name}: {name}"
+
+
+def test_commands_in_the_texts_exist(root: Path) -> None:
+    top = typer.main.get_command(command_line())
+    for path in (root / "docs").rglob("*.md"):
+        text = path.read_text()
+        inline = re.findall(r"`(?:labelmill|[\w ]*run --rm cli) ([^`]+)`", text)
+        blocks = re.findall(r"^ {4,}.*?\b(?:labelmill|run --rm cli) (\w.*)$", text, re.MULTILINE)
+        assert path.name != "operations.md" or len(blocks) > 5
+        for words in (line.split() for line in [*inline, *blocks]):
+            inner: Any = top
+            for word in words:
+                if getattr(inner, "commands", None):
+                    assert word in inner.commands, f"{path.name}: labelmill {' '.join(words)}"
+                    inner = inner.commands[word]
 
 
 def test_every_reason_for_a_dead_letter_is_explained(root: Path, operations: str) -> None:
