@@ -1,23 +1,33 @@
 """One system for all tests here; each test has a project of its own."""
 
 import re
+import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 import pytest_asyncio
 from labelmill.runtime.publisher import Publisher
-from labelmill_local.system import System
+from labelmill_local.system import Running, System
 
 from .support import PROJECT, Review, kafka_settings
+
+COMMAND = [sys.executable, "-m", "review_api"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     settings = {"UNDO_SECONDS": "2", "WATCH_SECONDS": "0.5", "LOGIN_ATTEMPTS": "3"}
     async with System(tmp_path_factory.mktemp("review"), env=settings) as running:
-        await running.add("review-api")
+        await running.add("review-api", argv=[*COMMAND, "http", "ledger"])
+        await running.add("review-api", argv=[*COMMAND, "relay"], restart_on_exit=True)
         yield running
+
+
+@pytest.fixture(scope="session")
+def relay(system: System) -> Running:
+    """The process that relays the outbox; killed, it comes back."""
+    return system.services[1]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
