@@ -65,10 +65,10 @@ def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
     app: ASGIApp = operations_app(context)
     if "http" in roles:
         app = _add_http(components, context, database, publisher, settings)
-    if "ledger" in roles:
-        _add_ledger(components, context, database, publisher, settings)
     if "relay" in roles:
         components.append(Relay(context, Outbox(database), publisher, settings))
+    if "ledger" in roles:
+        _add_ledger(components, context, database, publisher, settings)
     return Service(context, app, components)
 
 

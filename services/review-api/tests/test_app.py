@@ -1,0 +1,64 @@
+"""The application as a whole, without its database: roles, routes and their documents."""
+
+import pytest
+from fastapi import FastAPI
+from review_api.accounts.access import api_routes, role_matrix
+from review_api.app import ROLES, build
+from review_api.http import route_of
+from review_api.settings import ReviewSettings
+
+
+def app_of(*roles: str) -> object:
+    return build(ReviewSettings(), roles or ROLES).app  # type: ignore[arg-type]
+
+
+def test_building_does_no_io_and_http_has_the_api() -> None:
+    assert isinstance(app_of(), FastAPI)
+    assert isinstance(app_of("http"), FastAPI)
+    assert not isinstance(app_of("ledger", "relay"), FastAPI)
+
+
+def test_each_role_has_its_components() -> None:
+    names = {
+        role: {type(component).__name__ for component in build(ReviewSettings(), [role]).components}
+        for role in ROLES
+    }
+    assert names["ledger"] - names["http"] == {"ReleaseLog", "Follower", "Subscription", "KafkaBroker"}
+    assert names["relay"] - names["http"] == {"Relay"}
+    everything = build(ReviewSettings()).components
+    assert type(everything[-1]).__name__ == "KafkaBroker", "the broker starts last and stops first"
+
+
+def test_every_route_of_the_api_asks_for_an_account_but_login() -> None:
+    matrix = role_matrix(app_of())  # type: ignore[arg-type]
+    unguarded = {path for (_, path), roles in matrix.items() if roles is None and path.startswith("/v1/")}
+    assert unguarded == {"/v1/login"}
+    assert matrix["PUT", "/v1/projects/{project}"] == ("manager",)
+    assert matrix["POST", "/v1/projects/{project}/items"] == ("manager", "service")
+    assert matrix["POST", "/v1/tasks/{task_id}/decision"] == ("reviewer",)
+    assert matrix["POST", "/v1/accounts"] == ("admin",)
+    assert matrix["GET", "/v1/projects"] == ()
+
+
+def test_every_route_is_documented() -> None:
+    app = app_of()
+    assert isinstance(app, FastAPI)
+    document = app.openapi()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], f"{method} {path}"
+            assert operation["tags"], f"{method} {path}"
+    ingest = document["paths"]["/v1/projects/{project}/items"]["post"]
+    assert "application/x-ndjson" in ingest["requestBody"]["content"]
+    put = document["paths"]["/v1/projects/{project}"]["put"]
+    assert "application/yaml" in put["requestBody"]["content"]
+    assert "429" in ingest["responses"]
+
+
+@pytest.mark.parametrize("route", ["/v1/me", "/v1/tasks/{task_id}/decision"])
+def test_metrics_know_requests_by_their_template(route: str) -> None:
+    app = app_of()
+    assert isinstance(app, FastAPI)
+    found = next(each for each in api_routes(app.routes) if each.path == route)
+    assert route_of({"route": found}) == route
+    assert route_of({"path": "/elsewhere"}) == "unmatched"
