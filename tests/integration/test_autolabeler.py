@@ -114,7 +114,7 @@ class World:
         event = ProjectPublished(project=self.project, version=1, guideline_version=1, spec=spec)
         await self.publish(PROJECTS.name, [OutRecord(0, self.project.encode(), encode(event))])
 
-    async def scored(self, until: int, seconds: float = 90) -> list[tuple[ConsumerRecord, LabelScored]]:
+    async def scored(self, until: int, seconds: float = 120) -> list[tuple[ConsumerRecord, LabelScored]]:
         records = await self.read(LABELS_SCORED.name, until, seconds)
         decoder = EventDecoder(LabelScored)
         return [(record, decoder.decode(record.value)) for record in records]
