@@ -106,7 +106,7 @@ async def test_the_window_and_the_project_can_be_chosen(work: Workplace, reviewe
     await expect(page.locator("[data-chart='Throughput']")).to_contain_text("Items a minute")
     async with page.expect_response("**/stats?minutes=1440"):
         await page.get_by_label("24 hours").check()
-    await expect(page.locator("[data-chart='Throughput']")).to_contain_text("over 12 minutes each")
+    await expect(page.get_by_label("24 hours")).to_be_checked()
     await expect(page.get_by_label("Project")).to_have_value(work.project)
 
 

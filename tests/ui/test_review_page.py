@@ -265,9 +265,7 @@ async def test_a_late_answer_is_explained_and_kept(work: Workplace, reviewer: Re
     await work.add(items("first text"))
     await reviewer.sign_in(work)
     await reviewer.sees("first text")
-    await work.query(
-        "UPDATE assignments SET lease_until = now() - interval '1 s' WHERE project = $1", work.project
-    )
+    await expire(work)
     await reviewer.press("2")
     notice = reviewer.page.locator(".notice")
     await expect(notice).to_contain_text("Your answer “negative” came after your hold on the task had ended")
@@ -281,19 +279,71 @@ async def test_a_late_answer_is_explained_and_kept(work: Workplace, reviewer: Re
 
 async def test_heartbeats_hold_the_task_that_is_read(work: Workplace, reviewer: Reviewer) -> None:
     await work.add(items("first text"))
+    await reviewer.page.clock.install()
     await reviewer.sign_in(work)
     await reviewer.sees("first text")
     await work.query(
         "UPDATE assignments SET lease_until = now() + interval '12 s' WHERE project = $1", work.project
     )
-    async with reviewer.page.expect_response("**/heartbeat", timeout=15_000) as beat:
-        pass
+    async with reviewer.page.expect_response("**/heartbeat") as beat:
+        await reviewer.page.clock.fast_forward(11_000)  # a third of the lease, and a second
     assert (await beat.value).status == 200
     rows = await work.query(
         "SELECT lease_until > now() + interval '20 s' AS held FROM assignments WHERE project = $1",
         work.project,
     )
     assert [row["held"] for row in rows] == [True]
+
+
+async def test_a_task_that_was_lost_is_not_swapped_under_the_hand(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await work.add(items("first text"))
+    await reviewer.page.clock.install()
+    await reviewer.sign_in(work)
+    await reviewer.sees("first text")
+    await expire(work)
+    claimed = await work.admin.post(f"/v1/projects/{work.project}/tasks/claim")
+    assert len(claimed.json()["tasks"]) == 1
+    await reviewer.page.clock.fast_forward(11_000)
+    await expect(reviewer.page.locator(".notice")).to_contain_text("This task lay idle for a while")
+    await expect(reviewer.page.locator(".label").first).to_be_disabled()
+    await reviewer.press("1")
+    await reviewer.page.get_by_role("button", name="Next task").click()
+    await expect(reviewer.page.get_by_role("heading", name="All caught up")).to_be_visible()
+    assert await work.final_labels() == {}
+
+
+async def test_a_lost_task_that_nobody_took_is_simply_held_again(work: Workplace, reviewer: Reviewer) -> None:
+    await work.add(items("first text"))
+    await reviewer.page.clock.install()
+    await reviewer.sign_in(work)
+    await reviewer.sees("first text")
+    await expire(work)
+    async with reviewer.page.expect_response("**/claim"):
+        await reviewer.page.clock.fast_forward(11_000)
+    await expect(reviewer.page.locator(".label").first).to_be_enabled()
+    await expect(reviewer.page.locator(".notice")).to_have_count(0)
+    await reviewer.press("1")
+    assert await work.decided(1) == {"item-0": "positive"}
+
+
+async def expire(work: Workplace) -> None:
+    """Let all leases run out."""
+    await work.query(
+        "UPDATE assignments SET lease_until = now() - interval '1 s' WHERE project = $1", work.project
+    )
+
+
+async def test_signing_out_without_a_connection_says_so(work: Workplace, reviewer: Reviewer) -> None:
+    await reviewer.sign_in(work)
+    await expect(reviewer.page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await reviewer.context.set_offline(True)
+    await reviewer.page.get_by_role("button", name="Sign out").click()
+    await expect(reviewer.page.locator(".bar .problem")).to_contain_text("You are still signed in")
+    await reviewer.context.set_offline(False)
+    await reviewer.page.get_by_role("button", name="Sign out").click()
+    await expect(reviewer.page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 async def test_a_reload_goes_on_with_the_same_task(work: Workplace, reviewer: Reviewer) -> None:

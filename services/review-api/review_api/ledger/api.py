@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
@@ -30,6 +30,8 @@ class StatusShown(BaseModel):
     decided: int
     final_labels: int
     corrections: int
+    audits: int = Field(description="blind checks of acceptable labels that people decided")
+    audit_errors: int = Field(description="blind checks where the machine was wrong")
     cost_usd: float
     input_tokens: int
     output_tokens: int

@@ -11,7 +11,8 @@ WITH counted AS (
     SELECT coalesce(sum(items), 0)::bigint AS items, coalesce(sum(accepted), 0)::bigint AS accepted,
            coalesce(sum(requested), 0)::bigint AS requested, coalesce(sum(decided), 0)::bigint AS decided,
            coalesce(sum(final_labels), 0)::bigint AS final_labels,
-           coalesce(sum(corrections), 0)::bigint AS corrections, coalesce(sum(cost_usd), 0) AS cost_usd,
+           coalesce(sum(corrections), 0)::bigint AS corrections, coalesce(sum(audits), 0)::bigint AS audits,
+           coalesce(sum(audit_errors), 0)::bigint AS audit_errors, coalesce(sum(cost_usd), 0) AS cost_usd,
            coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
            coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
            coalesce(sum(llm_calls), 0)::bigint AS llm_calls,
@@ -20,7 +21,9 @@ WITH counted AS (
     FROM minute_stats WHERE project = $1
 ), waiting AS (
     SELECT count(*) AS decided, count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
-           count(*) FILTER (WHERE correction) AS corrections, coalesce(sum(human_seconds), 0) AS human_seconds
+           count(*) FILTER (WHERE correction) AS corrections, count(*) FILTER (WHERE audit) AS audits,
+           count(*) FILTER (WHERE audit AND correction) AS audit_errors,
+           coalesce(sum(human_seconds), 0) AS human_seconds
     FROM outbox WHERE project = $1
 ), leased AS (
     SELECT count(DISTINCT task_id) AS tasks FROM assignments
@@ -29,8 +32,10 @@ WITH counted AS (
 SELECT c.items, c.accepted, c.requested, c.requested - c.decided - w.decided - l.tasks AS open_tasks,
        l.tasks AS leased_tasks, c.decided + w.decided AS decided,
        c.final_labels + w.final_labels AS final_labels,
-       c.corrections + w.corrections AS corrections, c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls,
-       c.student_only, coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
+       c.corrections + w.corrections AS corrections, c.audits + w.audits AS audits,
+       c.audit_errors + w.audit_errors AS audit_errors,
+       c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls, c.student_only,
+       coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
        c.human_seconds + w.human_seconds AS human_seconds
 FROM counted c, waiting w, leased l
 """
@@ -52,7 +57,10 @@ FROM minute_stats s GROUP BY project
 
 @dataclass(frozen=True)
 class Status:
-    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands."""
+    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands.
+
+    `audits` are the blind checks that people decided, `audit_errors` those where the machine was wrong.
+    """
 
     items: int
     accepted: int
@@ -62,6 +70,8 @@ class Status:
     decided: int
     final_labels: int
     corrections: int
+    audits: int
+    audit_errors: int
     cost_usd: float
     input_tokens: int
     output_tokens: int

@@ -2,7 +2,7 @@
 import { html, render, useCallback, useMemo, useState } from "./ui.js";
 import { Chart, shareRange } from "./charts.js";
 import * as figures from "./figures.js";
-import { count, dateTime, decimal, minutes, percent, usd } from "./format.js";
+import { count, dateTime, decimal, minutes, percent, plural, usd } from "./format.js";
 import { call, segment } from "./http.js";
 import { useProjects, useRepeated, useSession } from "./session.js";
 import { Blank, NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
@@ -21,7 +21,7 @@ function Page() {
   if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} />`;
   if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
   return html`
-    <${TopBar} page="dashboard" account=${account} onLeave=${session.leave}>
+    <${TopBar} page="dashboard" session=${session}>
       <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
     </${TopBar}>
     ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
@@ -78,9 +78,8 @@ function Freshness({ shown, stale }) {
 }
 
 function Tiles({ shown, spec }) {
-  const { status, stats } = shown;
+  const { status } = shown;
   const waiting = status.open_tasks + status.leased_tasks;
-  const seen = figures.totals(stats.minutes);
   const { spent, saved, savedUsd } = figures.savings(status, spec);
   const done = figures.ratio(status.final_labels, status.items);
   return html`<section class="tiles" aria-label="Figures">
@@ -88,7 +87,7 @@ function Tiles({ shown, spec }) {
     <${Tile} name="Share accepted" value=${percent(figures.ratio(status.accepted, status.accepted + status.requested))}
       about=${`${count(status.requested)} went to people`} tone="machine" />
     <${Tile} name="Waiting for people" value=${count(waiting)} about=${`${count(status.leased_tasks)} in hand, ${count(status.decided)} decided`} tone="people" />
-    <${Accuracy} seen=${seen} />
+    <${Accuracy} status=${status} />
     <${Tile} name="Cost of the machine" value=${usd(status.cost_usd)} about=${costWords(status)} />
     <${Tile} name="Human time" value=${minutes(spent)} about=${saved > 0 ? `${minutes(saved)} and ${usd(savedUsd)} less than people alone` : "measured from claim to answer"} tone="people" />
   </section>`;
@@ -100,17 +99,17 @@ function costWords(status) {
   return `${count(status.llm_calls)} calls, ${count(tokens)} tokens${student}`;
 }
 
-function Accuracy({ seen }) {
+function Accuracy({ status }) {
   const name = "Accuracy against people";
-  if (seen.audits > 0) {
-    const right = seen.audits - seen.auditErrors;
-    const [low, high] = figures.interval(right, seen.audits);
-    return html`<${Tile} name=${name} value=${percent(right / seen.audits)} tone="machine"
-      about=${`${count(seen.audits)} blind checks: ${percent(low, 0)} to ${percent(high, 0)} likely`} />`;
+  const { audits, audit_errors: wrong, decided, corrections } = status;
+  if (audits > 0) {
+    const [low, high] = figures.interval(audits - wrong, audits);
+    return html`<${Tile} name=${name} value=${percent(1 - wrong / audits)} tone="machine"
+      about=${`${plural(audits, "blind check")}: ${percent(low, 0)} to ${percent(high, 0)} likely`} />`;
   }
-  const agreed = figures.ratio(seen.decided - seen.corrections, seen.decided);
+  const agreed = figures.ratio(decided - corrections, decided);
   return html`<${Tile} name=${name} value=${percent(agreed)} tone="machine"
-    about=${agreed === null ? "no decisions in this window" : `of ${count(seen.decided)} reviewed, no blind check yet`} />`;
+    about=${agreed === null ? "people have decided nothing yet" : `of ${count(decided)} reviewed, no blind check yet`} />`;
 }
 
 function Tile({ name, value, about, tone = "", bar = null }) {

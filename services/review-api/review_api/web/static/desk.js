@@ -21,7 +21,7 @@ export class Desk {
     this.outbox = new Outbox({
       user: account.name,
       link: this.link,
-      onSent: (entry) => this.sent(entry),
+      onSent: () => this.sent(),
       onRefused: (entry, error) => this.refused(entry, error),
       onSignedOut,
     });
@@ -78,7 +78,7 @@ export class Desk {
   }
 
   async fill() {
-    const missing = HELD - this.tasks.length;
+    const missing = HELD - this.tasks.filter((task) => !task.lost).length;
     if (missing <= 0 || this.filling || this.closed) return this.settle();
     this.filling = true;
     try {
@@ -95,11 +95,12 @@ export class Desk {
   }
 
   take(tasks, serverNow) {
-    const known = new Set(this.tasks.map((task) => task.task_id));
+    if (this.closed) return;
     for (const task of tasks) {
-      if (known.has(task.task_id) || this.closed) continue;
       this.learnBeat(task.lease_until - serverNow);
-      this.tasks.push(task);
+      const held = this.tasks.find((one) => one.task_id === task.task_id);
+      if (held === undefined) this.tasks.push(task);
+      else Object.assign(held, { lease: task.lease, lease_until: task.lease_until, lost: false }); // lost, and got back
     }
     this.phase = this.tasks.length > 0 ? "working" : "empty";
     this.save();
@@ -155,16 +156,14 @@ export class Desk {
     };
     this.tasks.shift();
     this.phase = this.tasks.length > 0 ? "working" : "loading";
-    this.history = [...this.history, { task, kind, label, id: entry.id, sent: false }].slice(-HISTORY);
+    this.history = [...this.history, { task, kind, label, id: entry.id }].slice(-HISTORY);
     this.save();
     this.onChange();
     this.outbox.add(entry);
     this.fill();
   }
 
-  sent(entry) {
-    const past = this.history.find((one) => one.id === entry.id);
-    if (past) past.sent = true;
+  sent() {
     this.refreshStatusSoon();
     this.onChange();
   }

@@ -2,13 +2,17 @@
 
 const MINUTE_MS = 60_000;
 const POINTS = 120;
+const LEAST_MINUTES = 15;
 
-// Minutes without events are not sent: every bin of the window gets a value, sums per bin and `size` minutes each.
+// Minutes without events are not sent: every bin gets a value, sums of `size` minutes each. The bins begin with
+// the window, or shortly before the first event in it: a young project fills its charts all the same.
 export function bins(minutes, windowMinutes, nowMs) {
-  const size = Math.max(1, Math.ceil(windowMinutes / POINTS));
+  const age = minutes.length > 0 ? Math.ceil((nowMs - minutes[0].minute) / MINUTE_MS) + 1 : 0;
+  const span = Math.min(windowMinutes, Math.max(LEAST_MINUTES, age));
+  const size = Math.max(1, Math.ceil(span / POINTS));
   const step = size * MINUTE_MS;
   const last = Math.floor(nowMs / step) * step;
-  const count = Math.ceil(windowMinutes / size);
+  const count = Math.ceil(span / size);
   const starts = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * step);
   const sums = starts.map(() => ({}));
   for (const { minute, ...figures } of minutes) {
@@ -47,11 +51,6 @@ export function queue({ sums }, waitingNow) {
     return then;
   });
   return back.toReversed();
-}
-
-export function totals(minutes) {
-  const sum = (name) => minutes.reduce((total, minute) => total + (minute[name] ?? 0), 0);
-  return { audits: sum("audits"), auditErrors: sum("audit_errors"), decided: sum("decided"), corrections: sum("corrections") };
 }
 
 export function ratio(part, whole) {

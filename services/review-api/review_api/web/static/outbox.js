@@ -15,6 +15,10 @@ export class Outbox {
     return read(localStorage, this.key, []);
   }
 
+  has(id) {
+    return this.entries.some((entry) => entry.id === id);
+  }
+
   add(entry) {
     write(localStorage, this.key, [...this.entries, entry]);
     return this.flush();
@@ -22,7 +26,7 @@ export class Outbox {
 
   // Takes an answer back, unless it is already on its way.
   withdraw(id) {
-    if (this.sending === id || !this.entries.some((entry) => entry.id === id)) return false;
+    if (this.sending === id || !this.has(id)) return false;
     this.remove(id);
     return true;
   }
@@ -59,7 +63,7 @@ export class Outbox {
       await call("POST", entry.path, entry.body);
       this.remove(entry.id);
       this.link.worked();
-      this.onSent(entry);
+      this.onSent();
     } catch (error) {
       if (error.mayPass) this.link.failed(error);
       else if (error.status === 401) this.onSignedOut();

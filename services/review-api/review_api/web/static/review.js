@@ -20,7 +20,7 @@ function Page() {
   if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} waiting=${waitingAnswers()} />`;
   if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
   return html`
-    <${TopBar} page="review" account=${account} onLeave=${session.leave}>
+    <${TopBar} page="review" session=${session}>
       <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
     </${TopBar}>
     ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
@@ -191,7 +191,7 @@ function Actions({ desk, singleKeys, guidelineOpen, onSkip, onGuideline, onHelp 
   return html`<div class="actions">
     <button onClick=${onSkip} disabled=${!desk.current || desk.current.lost}><${Icon} name="skip" />Skip ${key("S")}</button>
     <button onClick=${() => desk.undo()} disabled=${!last || last.kind === "skip"}><${Icon} name="undo" />Undo ${key("U")}</button>
-    <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${!last.sent && html`<span class="fine"> · sending</span>`}`}</p>
+    <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${desk.outbox.has(last.id) && html`<span class="fine"> · sending</span>`}`}</p>
     <button onClick=${onGuideline} aria-expanded=${guidelineOpen} aria-controls="guideline"><${Icon} name="book" />Guideline ${key("G")}</button>
     <button onClick=${onHelp}><${Icon} name="help" />Help ${key("?")}</button>
   </div>`;

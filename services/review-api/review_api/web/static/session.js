@@ -9,6 +9,7 @@ const LAST_PROJECT = "labelmill.project";
 export function useSession() {
   const [account, setAccount] = useState(undefined);
   const [unreachable, setUnreachable] = useState(false);
+  const [problem, setProblem] = useState("");
   const load = useCallback(async () => {
     try {
       setAccount(await me());
@@ -27,12 +28,17 @@ export function useSession() {
     return () => clearInterval(timer);
   }, [unreachable]);
   const leave = useCallback(async () => {
+    try {
+      await signOut();
+    } catch (error) {
+      if (error.status !== 401) return setProblem("You are still signed in: the server does not answer.");
+    }
     forget(sessionStorage, "labelmill.held.");
-    await signOut().catch(() => null);
-    setAccount(null);
+    setProblem("");
+    return setAccount(null);
   }, []);
   const expired = useCallback(() => setAccount(null), []);
-  return { account, setAccount, unreachable, retry: load, leave, expired };
+  return { account, setAccount, unreachable, retry: load, leave, problem, expired };
 }
 
 // `projects` is undefined until known; `project` is the chosen one with its whole spec, or null.

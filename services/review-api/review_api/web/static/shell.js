@@ -17,7 +17,8 @@ function Logo() {
   </svg>`;
 }
 
-export function TopBar({ page, account, onLeave, children }) {
+export function TopBar({ page, session, children }) {
+  const { account, leave, problem } = session;
   return html`<header class="bar">
     <${Brand} />
     <nav aria-label="Pages">
@@ -28,8 +29,9 @@ export function TopBar({ page, account, onLeave, children }) {
       ${children}
       <${ThemeButton} />
       ${account && html`<span class="who" title=${account.roles?.join(", ")}>${account.name}</span>
-        <button class="quiet" onClick=${onLeave}>Sign out</button>`}
+        <button class="quiet" onClick=${leave}>Sign out</button>`}
     </div>
+    <p class="problem" role="alert">${problem}</p>
   </header>`;
 }
 
