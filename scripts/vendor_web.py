@@ -46,7 +46,7 @@ def main() -> int:
 def fetch(package: dict[str, Any], folder: Path, *, accept: bool) -> Path:
     """Return the folder with the unpacked package. Raises SystemExit if its hash is not as recorded."""
     wanted = f"{package['name']}@{package['version']}"
-    target = folder / package["name"].replace("/", "-").lstrip("@")
+    target = folder / str(package["name"]).replace("/", "-").lstrip("@")
     target.mkdir()
     subprocess.run(["npm", "pack", "--silent", wanted], cwd=target, check=True, stdout=subprocess.DEVNULL)
     tarball = next(target.glob("*.tgz"))
