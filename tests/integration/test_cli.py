@@ -84,9 +84,7 @@ def test_from_a_file_to_labels(labelmill: Labelmill, tmp_path: Path) -> None:
     items = tmp_path / "items.jsonl"
     good = [json.dumps({"item_id": f"n{n}", "content": f"note {n}"}).encode() for n in range(40)]
     bad = [b"{", b'{"item_id":"e","content":" "}']
-    items.write_bytes(b"
-".join([*good[:20], *bad, *good[20:], good[0]]) + b"
-")
+    items.write_bytes(b"\n".join([*good[:20], *bad, *good[20:], good[0]]) + b"\n")
     said = labelmill("ingest", str(items), "-p", "notes", status=1)
     assert "40 accepted, 1 duplicates, 2 rejected" in said
     assert [line.split()[:2] for line in said.splitlines()[2:]] == [["21", "malformed_json"], ["22", "e"]]

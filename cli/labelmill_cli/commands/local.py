@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import psutil
 import typer
 
 from labelmill_cli import connection
@@ -48,7 +49,7 @@ def down(home: Home = DEFAULT_HOME) -> None:
     os.kill(pid, signal.SIGTERM)
     with err.status("stopping"):
         hint = f"process {pid} does not stop: `kill -9 {pid}` ends it"
-        _wait(lambda: running_pid(home) is None, _MOST_STOP_S, hint)
+        _wait(lambda: running_pid(home) is None and not _is_alive(pid), _MOST_STOP_S, hint)
     err.print("stopped; the state is kept, the next start resumes")
 
 
@@ -60,8 +61,18 @@ def running_pid(home: Path) -> int | None:
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        return int((home / "lock").read_text())
+        holder = (home / "lock").read_text().strip()
+        if not holder.isdecimal():
+            raise CliError(f"labelmill is just starting on {home}: try again in a moment") from None
+        return int(holder)
     return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def _run(home: Path) -> None:

@@ -1,0 +1,108 @@
+"""`labelmill up` and `down` as a person uses them: in the background, in the foreground, and twice."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from labelmill_local.settings import PORTS
+from labelmill_stubs.process import running
+
+Environment = dict[str, str]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[Environment]:
+    """A home folder of its own, free ports, and a stand-in for the LLM."""
+    with running("llm") as stub:
+        yield {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("KAFKA_", "DATABASE_"))
+            },
+            **{f"LABELMILL_{name.upper()}": "0" for name in PORTS},
+            "LABELMILL_HOME": str(tmp_path / "home"),
+            "OPENAI_BASE_URL": stub.base_url,
+        }
+
+
+def labelmill(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "labelmill_cli", *arguments]
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=280)
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Return the processes that were started for this home folder, however deep."""
+    return [p for p in psutil.process_iter() if _environ(p).get("LABELMILL_HOME") == str(home)]
+
+
+def _environ(process: psutil.Process) -> dict[str, str]:
+    try:
+        return dict(process.environ())
+    except psutil.Error:
+        return {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_up_in_the_background_and_in_the_foreground(environment: Environment) -> None:
+    home = Path(environment["LABELMILL_HOME"])
+    assert "nothing runs" in labelmill(environment, "down").stderr
+
+    begun = labelmill(environment, "up", "--detach")
+    assert begun.returncode == 0, begun.stderr
+    assert begun.stdout.startswith("page      http://127.0.0.1:")
+    assert "sign in   admin, password " in begun.stdout
+    for name in ("connection.json", "secrets.json", "logs/up.log"):
+        assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+    assert "no projects yet" in labelmill(environment, "project", "list").stderr
+    again = labelmill(environment, "up", "--detach")
+    assert (again.returncode, "already runs" in again.stderr) == (1, True)
+    again = labelmill(environment, "up")
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "already runs" in again.stderr
+
+    assert "stopped" in labelmill(environment, "down").stderr
+    assert processes_of(home) == []
+    assert "cannot reach" in labelmill(environment, "project", "list").stderr
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labelmill_cli", "up"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = [
+        line
+        for line in iter(process.stdout.readline, "")
+        if "running; Ctrl-C" not in line or not _stop(process)
+    ]
+    assert process.wait(timeout=60) == 0, lines
+    assert processes_of(home) == []
+
+
+def _stop(process: subprocess.Popen[str]) -> bool:
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    return True
+
+
+@pytest.mark.slow
+def test_what_is_missing_is_told_in_one_line(environment: Environment) -> None:
+    environment["LABELMILL_REVIEW_API_PORT"] = environment["OPENAI_BASE_URL"].split(":")[2].split("/")[0]
+    refused = labelmill(environment, "up")
+    assert (refused.returncode, refused.stderr.count("error:")) == (1, 1)
+    assert "LABELMILL_REVIEW_API_PORT" in refused.stderr
+    environment["LABELMILL_REVIEW_API_PORT"] = "many"
+    refused = labelmill(environment, "up", "--detach")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("error: LABELMILL_REVIEW_API_PORT: input should be")
