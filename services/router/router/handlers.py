@@ -13,10 +13,10 @@ from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.publisher import OutRecord
 from labelmill.runtime.tracing import passed_on
-from labelmill.topics import LABELS_ACCEPTED, item_key
+from labelmill.topics import LABELS_ACCEPTED, REVIEWS_REQUESTED, item_key
 
 from router.policy import Policy
-from router.routing import Routed, routed
+from router.routing import routed
 
 
 class Projects(Protocol):
@@ -46,41 +46,50 @@ class Router:
     async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
         """Publish the route of every record and return those that cannot be routed."""
         parsed, letters = parse(records, self._decoder)
-        if any(self._projects.get(event.project) is None for _, event in parsed):
-            await self._projects.catch_up()
-        outgoing: dict[str, list[OutRecord]] = {}
+        policies = await self._policies_of({event.project for _, event in parsed})
+        outgoing: dict[str, list[OutRecord]] = {LABELS_ACCEPTED.name: [], REVIEWS_REQUESTED.name: []}
         outcomes: Counter[tuple[str, str, str]] = Counter()
         now_ms = int(time.time() * 1000)
         for record, event in parsed:
+            policy = policies[event.project]
+            if isinstance(policy, InvalidRecord):
+                letters.append(DeadLetter(record, policy))
+                continue
             try:
-                result = self._route(record, event, now_ms)
+                topic, value, reason = routed(policy, event, record.value, now_ms)
             except InvalidRecord as error:
                 letters.append(DeadLetter(record, error))
                 continue
             key = record.key or item_key(event.project, event.item_id)
-            out = OutRecord(record.partition, key, result.value, passed_on(record))
-            outgoing.setdefault(result.topic, []).append(out)
-            outcomes[event.project, result.topic, result.reason] += 1
+            outgoing[topic].append(OutRecord(record.partition, key, value, passed_on(record)))
+            outcomes[event.project, topic, reason] += 1
         await self._publish(outgoing)
         self._count(outcomes)
         return letters
 
-    def _route(self, record: ConsumerRecord, event: LabelScored, now_ms: int) -> Routed:
-        return routed(self._policy(event.project), event, record.value, now_ms)
+    async def _policies_of(self, projects: set[str]) -> dict[str, Policy | InvalidRecord]:
+        """Return each project's policy, or why it has none."""
+        if any(self._projects.get(project) is None for project in projects):
+            await self._projects.catch_up()
+        return {project: self._policy(project) for project in projects}
 
-    def _policy(self, project: str) -> Policy:
+    def _policy(self, project: str) -> Policy | InvalidRecord:
         published = self._projects.get(project)
         if published is None:
-            raise InvalidRecord("unknown_project", f"no project {project!r} has been applied")
+            return InvalidRecord("unknown_project", f"no project {project!r} has been applied")
         known = self._policies.get(project)
         if known is None or known[0] is not published:
-            known = self._policies[project] = (published, Policy.of(published))
+            try:
+                known = self._policies[project] = (published, Policy.of(published))
+            except InvalidRecord as error:
+                return error
         return known[1]
 
     async def _publish(self, outgoing: dict[str, list[OutRecord]]) -> None:
         for topic, records in outgoing.items():
-            await self._publisher.publish(topic, records)
-            self._metrics.published.labels(topic).inc(len(records))
+            if records:
+                await self._publisher.publish(topic, records)
+                self._metrics.published.labels(topic).inc(len(records))
 
     def _count(self, outcomes: Counter[tuple[str, str, str]]) -> None:
         for (project, topic, reason), count in outcomes.items():

@@ -121,10 +121,14 @@ class Policy:
     def _is_always_reviewed(self, score: LabelScored) -> bool:
         if self.review_labels and isinstance(score.label, str) and score.label in self.review_labels:
             return True
+        if not self.review_metadata:
+            return False
         return any(score.metadata.get(name) in values for name, values in self.review_metadata)
 
     def _voters_differ(self, score: LabelScored) -> bool:
         votes = score.votes
-        if len(votes) < 2:
-            return False
-        return any(self.kind.distance(votes[0].label, vote.label) > 0.0 for vote in votes[1:])
+        for vote in votes[1:]:
+            # Equal labels, the common case, need not be measured.
+            if vote.label != votes[0].label and self.kind.distance(votes[0].label, vote.label) > 0.0:
+                return True
+        return False
