@@ -7,7 +7,10 @@ const HEIGHT = 216;
 const FONT = '12px "Inter", system-ui, sans-serif';
 
 const CLOCK_AXIS = { values: (_, stamps) => stamps.map((stamp) => clock(stamp * 1000)) };
-const RELEASE_AXIS = { incrs: [1, 2, 5, 10, 20, 50], values: (_, numbers) => numbers.map((number) => `#${number}`) };
+const RELEASE_AXIS = {
+  incrs: [1, 2, 5, 10, 20, 50],
+  values: (self, numbers) => numbers.map((number) => (self.data[0].includes(number) ? `#${number}` : "")),
+};
 
 // series: [{name, values, tone, fill, dash}]; x: numbers (seconds where `time`); tone names a colour token.
 export function Chart({ title, about, x, series, format, time = true, range, note = "" }) {

@@ -23,8 +23,10 @@ export function bins(minutes, windowMinutes, nowMs) {
   return { size, starts, sums };
 }
 
+// The last bin is still filling up and would look like a fall: it is left out once an earlier one has something.
 export function ratePerMinute({ size, sums }, name) {
-  return sums.map((sum) => (sum[name] ?? 0) / size);
+  const rates = sums.map((sum) => (sum[name] ?? 0) / size);
+  return rates.slice(0, -1).some((rate) => rate > 0) ? [...rates.slice(0, -1), null] : rates;
 }
 
 export function shares({ sums }, part, rest) {
