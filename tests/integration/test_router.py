@@ -149,7 +149,8 @@ async def test_every_score_is_routed_or_a_dead_letter(system: System) -> None:
         msgspec.json.encode(document | {"v": 9}),
         msgspec.json.encode(document | {"label": "meh"}),
         encode(score(1, "nowhere")),
-        msgspec.json.encode(document | {"metadata": {"blob": "x" * 2_500_000}, "kind": "spans"}),
+        msgspec.json.encode(document | {"kind": "spans"}),
+        msgspec.json.encode(document | {"metadata": {"blob": "x" * 2_500_000}}),
     ]
     async with publishing(system) as publisher:
         await apply(publisher, "plain")
@@ -177,6 +178,7 @@ async def test_every_score_is_routed_or_a_dead_letter(system: System) -> None:
         "invalid_utf8",
         "label_outside_set",
         "malformed_json",
+        "record_too_large",
         "unknown_kind",
         "unknown_project",
         "unknown_schema_version",
