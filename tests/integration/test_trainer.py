@@ -37,6 +37,7 @@ from labelmill_local.system import Running, System
 
 TWEETS = Path(__file__).parents[2] / "examples" / "tweets"
 DLQ = f"{REVIEWS_DECIDED.name}.dlq"
+pytestmark = pytest.mark.timeout(600)
 PROJECT = """
 project: {project}
 title: Tweets

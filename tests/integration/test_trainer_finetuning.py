@@ -22,6 +22,7 @@ from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED, item_key
 from labelmill_local.system import Running, System
 from labelmill_stubs.process import RunningStub, running
 
+pytestmark = pytest.mark.timeout(600)
 PROJECT = """
 project: {project}
 title: Tweets

@@ -38,6 +38,6 @@ def test_another_label_side_or_member_is_another_version(members: list[Membershi
 
 def test_sides_are_row_numbers() -> None:
     def member(side: Side) -> Member:
-        return Member("c", "h", "g", side, "a", "a", 0.5, 1.0)
+        return Member(1, "h", "g", side, "a", "a", 0.5, 1.0)
 
     assert sides([member(Side.TRAIN), member(Side.HOLDOUT), member(Side.TRAIN)]) == ([0, 2], [1])

@@ -25,12 +25,17 @@ def build(settings: TrainerSettings) -> Service:
     """Return the service, not started; does no I/O."""
     context = Context.create("trainer", settings)
     health, metrics = context.health, context.metrics
+
+    def show_release(event: ReleasePublished) -> None:
+        metrics.release.labels(event.project).set(event.release.number)
+        metrics.heldout_accuracy.labels(event.project).set(event.release.evaluation.accuracy)
+
     broker = kafka.broker(settings)
     publisher = Publisher(settings)
     database = Database(settings, "trainer", "trainer")
     store = Store(database)
     projects = Follower(settings, PROJECTS, ProjectPublished)
-    releases = Follower(settings, RELEASES, ReleasePublished)
+    releases = Follower(settings, RELEASES, ReleasePublished, show_release)
     relay = Relay(store, publisher, health, metrics)
     provider = Provider(settings)
     trainers: dict[str, Trainer] = {

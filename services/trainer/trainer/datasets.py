@@ -35,9 +35,9 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Member:
-    """A decision as training and evaluation need it."""
+    """A decision as training and evaluation need it; its content, which may be long, is fetched by `seq`."""
 
-    content: str
+    seq: int
     content_hash: str
     group: str
     side: Side

@@ -8,7 +8,6 @@ from labelmill import ids
 from labelmill.projects import ProjectSpec, VoterSpec
 from labelmill.prompts import Message, answers, as_data, ask, opening, option_meant
 
-from trainer.datasets import Member
 from trainer.errors import NotEnough
 
 MIN_EXAMPLES = 10
@@ -28,8 +27,8 @@ def voter_to_replace(spec: ProjectSpec) -> VoterSpec | None:
     return next(iter([*of_base, *voters]), None)
 
 
-def training_file(spec: ProjectSpec, voter: VoterSpec, members: Sequence[Member]) -> bytes:
-    """Return chat examples as JSON lines: the voter's own prompt, answered by the decided label.
+def training_file(spec: ProjectSpec, voter: VoterSpec, decided: Sequence[tuple[str, str]]) -> bytes:
+    """Return chat examples as JSON lines: the voter's own prompt about each (content, label), and the answer.
 
     Options are shown in turn in each order that the voter asks with, so no letter is worth more than another.
     """
@@ -37,10 +36,10 @@ def training_file(spec: ProjectSpec, voter: VoterSpec, members: Sequence[Member]
     openings = [opening(spec, voter, order) for order in orders]
     by_order = [answers(spec, voter, order) for order in orders]
     lines = []
-    for row, member in enumerate(members):
+    for row, (content, label) in enumerate(decided):
         turn = row % len(orders)
-        answer = {"role": "assistant", "content": by_order[turn][member.label]}
-        messages = [*openings[turn], ask(as_data(member.content)), answer]
+        answer = {"role": "assistant", "content": by_order[turn][label]}
+        messages = [*openings[turn], ask(as_data(content)), answer]
         lines.append(msgspec.json.encode({"messages": messages}) + b"\n")
     return b"".join(lines)
 

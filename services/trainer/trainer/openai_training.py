@@ -89,7 +89,9 @@ class OpenAiTrainer:
         evaluation.check_held_out(len(held_out))
         data.check_examples(len(train))
         newest = [members[row] for row in train][-self._settings.finetuning_max_examples :]
-        content = await asyncio.to_thread(data.training_file, task.spec, task.voter, newest)
+        texts = await self._store.contents(newest)
+        decided = [(text, member.label) for text, member in zip(texts, newest, strict=True)]
+        content = await asyncio.to_thread(data.training_file, task.spec, task.voter, decided)
         tag = f"{task.dataset.version}-{ids.event_id(content.decode())[:12]}"
         name = f"labelmill-{task.spec.project}-{tag}.jsonl"
         file_id = await self._provider.find_file(name) or await self._provider.upload(name, content)
@@ -127,7 +129,8 @@ class OpenAiTrainer:
         )
 
     async def _score(self, model: FineTunedModel, task: _Task, held: Sequence[Member]) -> evaluation.Score:
-        questions = [data.question(task.spec, task.voter, member.content) for member in held]
+        texts = await self._store.contents(held)
+        questions = [data.question(task.spec, task.voter, text) for text in texts]
         answers = await self._answers(model.model, task, questions)
         return evaluation.machine_score(
             [label for label, _ in answers],

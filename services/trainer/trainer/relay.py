@@ -61,7 +61,6 @@ class Relay:
                 await self._publisher.publish(RELEASES.name, records)
         for project, number, _ in releases:
             self._metrics.published.labels(RELEASES.name).inc()
-            self._metrics.release.labels(project).set(number)
             log.info("release published", project=project, number=number)
 
     async def _pause(self) -> None:

@@ -21,8 +21,8 @@ class TrainerSettings(ServiceSettings, DatabaseSettings):
     """Cores that a training may use for embedding."""
     training_timeout_seconds: float = 900.0
     """A step of a training (embedding a chunk, fitting) that takes longer counts as failed."""
-    dataset_max_decisions: int = 100_000
-    """Decisions in a dataset at most, the newest; 100,000 take some 400 MB while training."""
+    dataset_max_decisions: int = 50_000
+    """Decisions in a dataset at most, the newest; so many take some 300 MB in each of two processes."""
     trigger_seconds: float = 30.0
     """How often the triggers of all projects are looked at; new decisions are looked at as they come."""
     openai_base_url: str = "http://127.0.0.1:18090/v1"

@@ -172,14 +172,14 @@ class Store:
     async def members(self, dataset: Dataset) -> list[Member]:
         """Return the decisions of a dataset, in the order of their arrival."""
         rows = await self._pool.fetch(
-            "SELECT content, content_hash, group_key, side, label #>> '{}' AS label,"
+            "SELECT seq, content_hash, group_key, side, label #>> '{}' AS label,"
             " machine_label #>> '{}' AS machine_label, machine_confidence, propensity"
             " FROM decisions WHERE seq = ANY($1) ORDER BY seq",
             dataset.members,
         )
         return [
             Member(
-                content=row["content"],
+                seq=row["seq"],
                 content_hash=row["content_hash"],
                 group=row["group_key"],
                 side=Side(row["side"]),
@@ -190,6 +190,14 @@ class Store:
             )
             for row in rows
         ]
+
+    async def contents(self, members: Sequence[Member]) -> list[str]:
+        """Return the content of each of `members`."""
+        rows = await self._pool.fetch(
+            "SELECT seq, content FROM decisions WHERE seq = ANY($1)", [member.seq for member in members]
+        )
+        by_seq = {row["seq"]: row["content"] for row in rows}
+        return [by_seq[member.seq] for member in members]
 
     async def embeddings(self, embedder: str, hashes: Sequence[str]) -> dict[str, bytes]:
         """Return the vectors that are there, by content hash."""

@@ -19,7 +19,7 @@ from trainer.training_process import TrainingProcess
 from trainer.weighting import FIT_RATIO, inverse_propensity
 from trainer.work import Embed, Embedded, Fit, Fitted, Lacking
 
-_EMBED_AT_ONCE = 256
+_AT_ONCE = 256
 """Texts embedded before they are stored: so many are embedded again after a crash at most."""
 
 
@@ -50,12 +50,21 @@ class StudentTrainer:
 
     async def _vectors(self, members: Sequence[Member], process: TrainingProcess) -> NDArray[np.float32]:
         """Return one row a member, from the cache where it is there; what is not is embedded and kept."""
-        texts = {member.content_hash: member.content for member in members}
-        vectors = await self._store.embeddings(MINILM, list(texts))
-        missing = [content_hash for content_hash in texts if content_hash not in vectors]
-        for start in range(0, len(missing), _EMBED_AT_ONCE):
-            chunk = missing[start : start + _EMBED_AT_ONCE]
-            fresh = await _embed({content_hash: texts[content_hash] for content_hash in chunk}, process)
+        vectors: NDArray[np.float32] | None = None
+        for start in range(0, len(members), _AT_ONCE):
+            rows = await self._chunk(members[start : start + _AT_ONCE], process)
+            if vectors is None:
+                vectors = np.empty((len(members), rows.shape[1]), np.float32)
+            vectors[start : start + len(rows)] = rows
+        assert vectors is not None, "a dataset with held-out decisions is not empty"
+        return vectors
+
+    async def _chunk(self, members: Sequence[Member], process: TrainingProcess) -> NDArray[np.float32]:
+        vectors = await self._store.embeddings(MINILM, [member.content_hash for member in members])
+        missing = {each.content_hash: each for each in members if each.content_hash not in vectors}
+        if missing:
+            texts = await self._store.contents(list(missing.values()))
+            fresh = await _embed(dict(zip(missing, texts, strict=True)), process)
             await self._store.add_embeddings(MINILM, fresh)
             vectors |= fresh
         packed = b"".join(vectors[member.content_hash] for member in members)

@@ -26,6 +26,7 @@ class TrainingProcess:
             *("-m", "trainer.worker", str(self._threads)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the parent, which ends this process itself
         )
         return self
 

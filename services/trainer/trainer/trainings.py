@@ -169,7 +169,6 @@ class Trainings:
             return
         started = time.monotonic()
         dataset = await self._dataset(job, event.spec)
-        log.info("training", project=job.project, job=job.id, trigger=job.trigger, dataset=dataset.version)
         present = await self.present(job.project)
         try:
             outcome = await self._trainers[job.trainer].advance(job, dataset, event.spec, present)
@@ -190,6 +189,7 @@ class Trainings:
         limit = self._settings.dataset_max_decisions
         dataset = await self._store.freeze(job, spec.label_names, limit, _now())
         self._metrics.dataset_decisions.labels(job.project).set(dataset.decisions)
+        log.info("training", project=job.project, job=job.id, trigger=job.trigger, dataset=dataset.version)
         return dataset
 
     async def _take(self, job: Job, dataset: Dataset, present: Release | None, outcome: Outcome) -> None:
