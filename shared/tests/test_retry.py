@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 from labelmill.runtime.metrics import Metrics
-from labelmill.runtime.retry import count_retries, outages
+from labelmill.runtime.retry import count_retries, is_passing, outages
 from stamina import set_testing
 from stamina.instrumentation import set_on_retry_hooks
 
@@ -25,6 +26,10 @@ async def test_each_wait_is_counted() -> None:
             for failure in failures:
                 raise failure
     assert metrics.registry.get_sample_value("labelmill_outage_retries_total") == 2
+
+
+def test_a_connection_that_died_within_a_statement_passes() -> None:
+    assert is_passing(asyncpg.InternalClientError("cannot switch to state 15"))
 
 
 async def _fail_with(error: Exception) -> None:
