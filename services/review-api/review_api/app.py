@@ -59,7 +59,7 @@ _SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
     """Return the service with `roles`, not started; does no I/O."""
     context = Context.create("review-api", settings)
-    database = Database(settings, "review", "review_api", _SESSION)
+    database = Database(settings, "review", "review_api", _SESSION, reset=False)
     publisher = Publisher(settings)
     components: list[Component] = [database, publisher]
     app: ASGIApp = operations_app(context)

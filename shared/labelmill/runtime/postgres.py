@@ -28,12 +28,16 @@ class Database:
         schema: str,
         migrations: str,
         session: Mapping[str, str] | None = None,
+        *,
+        reset: bool = True,
     ) -> None:
         """`migrations` is the import package whose `migrations/*.sql` belong to `schema`; `session` are
-        further settings of every session, as PostgreSQL names them."""
+        further settings of every session, as PostgreSQL names them. Without `reset`, a session is not reset
+        after each use, which saves a round trip: whoever locks something or sets it must undo that."""
         self._settings = settings
         self._migrations = migrations
         self._session = {"search_path": schema, "jit": "off", **(session or {})}
+        self._reset = None if reset else _leave_as_is
         self._pool: asyncpg.Pool | None = None
 
     @property
@@ -50,12 +54,17 @@ class Database:
                     max_size=self._settings.database_pool_size,
                     command_timeout=60,
                     server_settings=self._session,
+                    reset=self._reset,
                 )
         await migrate(self.pool, self._migrations)
 
     async def stop(self) -> None:
         if self._pool is not None:
             await self._pool.close()
+
+
+async def _leave_as_is(_: asyncpg.Connection) -> None:
+    """asyncpg itself has ended an open transaction before it calls this."""
 
 
 async def migrate(pool: asyncpg.Pool, package: str) -> None:

@@ -57,7 +57,7 @@ async def test_the_least_sure_comes_first_and_a_decision_settles_it(review: Revi
     assert (await decide(ada, tasks[0], "positive")).status_code == 409
     assert (await decide(ada, tasks[1], "positive")).json()["final"] is True
 
-    (first, second) = await review.read(REVIEWS_DECIDED.name, 2)
+    first, second = sorted(await review.read(REVIEWS_DECIDED.name, 2), key=lambda record: record.key)
     event = EventDecoder(ReviewDecided).decode(first.value)
     assert (event.item_id, event.label, event.machine_label) == ("i0", "negative", "positive")
     assert (event.content, event.kind, event.guideline_version) == ("what a day, number 0", "choice", 1)

@@ -7,17 +7,18 @@ from typing import Any
 import msgspec
 from labelmill.errors import InvalidLabel
 from labelmill.events import Label
-from labelmill.kinds import kind_named
+from labelmill.kinds import Kind, kind_named
 from labelmill.runtime.metrics import Metrics
 
 from review_api.accounts.roles import Principal
 from review_api.errors import ApiError, unknown_project
 from review_api.projects.store import ProjectStore, Specs
 from review_api.settings import ReviewSettings
-from review_api.tasks.store import Claimed, Deciding, Standing, TaskStore
+from review_api.tasks.store import Claimed, Facts, Lease, Standing, TaskStore, Verdict
 
 _SWEEP_SECONDS = 1.0
 _MOST_LABEL_BYTES = 64 * 1024
+_MOST_KNOWN = 20_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Desk:
         self._metrics = metrics
         self._settings = settings
         self._swept: dict[str, float] = {}
+        self._known: dict[int, Facts] = {}
 
     async def claim(self, by: Principal, project: str, count: int) -> list[Claimed]:
         """Lease up to `count` tasks, those the machine is least sure of first."""
@@ -53,15 +55,15 @@ class Desk:
         seconds = self._settings.lease_seconds
         claimed = await self._store.claim(project, by.name, seconds, count)
         if claimed:
-            return claimed
+            return self._remember(project, claimed)
         if not await self._projects.exists(project):
             raise unknown_project(project)
         await self._store.reopen_expired(project)
-        return await self._store.claim(project, by.name, seconds, count)
+        return self._remember(project, await self._store.claim(project, by.name, seconds, count))
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 409."""
-        end = await self._store.extend(task_id, by.name, _fence(lease), self._settings.lease_seconds)
+        end = await self._store.extend(_lease(by, task_id, lease), self._settings.lease_seconds)
         if end is None:
             raise await self._lost(task_id)
         return end
@@ -69,7 +71,7 @@ class Desk:
     async def skip(self, by: Principal, task_id: int, lease: str, reason: str) -> None:
         """Give a task back; it is not offered to the same person again soon. Raises ApiError 409."""
         seconds = self._settings.skip_seconds
-        if not await self._store.skip(task_id, by.name, _fence(lease), reason, seconds):
+        if not await self._store.skip(_lease(by, task_id, lease), reason, seconds):
             raise await self._lost(task_id)
 
     async def undo(self, by: Principal, task_id: int) -> tuple[str, int]:
@@ -88,41 +90,59 @@ class Desk:
         Raises:
             ApiError: 404; 422 `invalid_label`; 409 `lease_lost`, the answer being kept for the person.
         """
-        fence = _fence(lease)
-        async with self._store.deciding(task_id, by.name, fence) as deciding:
-            if deciding is not None:
-                return await self._count(deciding, by, label)
-        return await self._late(by, task_id, fence, label)
-
-    async def _count(self, deciding: Deciding, by: Principal, label: Label) -> Decided:
-        taken = deciding.taken
-        spec = await self._specs.get(taken.project, taken.project_version)
+        facts = await self._facts(task_id)
+        spec = await self._specs.get(facts.project, facts.project_version)
         kind = kind_named(spec.kind)
         try:
             valid = kind.validate(label, spec.label_names)
         except InvalidLabel as error:
             raise ApiError(422, "invalid_label", str(error)) from error
-        text = _json(valid)
-        seconds = min(max(taken.seconds, 0.0), self._settings.most_seconds_per_decision)
-        final = taken.decided + 1 == taken.needed
+        held = _lease(by, task_id, lease)
+        hold = self._settings.undo_seconds if by.on_page else 0.0
+        standing = await self._store_decision(held, valid, kind, facts, hold)
+        if standing is None:
+            return await self._late(held, valid)
+        self._metrics.decisions.labels(facts.project).inc()
+        final = standing.decided == standing.needed
         if final:
-            settled = kind.merge_decisions([*await deciding.earlier_labels(), valid])
-            correction = settled != msgspec.json.decode(taken.label)
-            hold = self._settings.undo_seconds if by.on_page else 0.0
-            await deciding.settle(text, seconds, _json(settled), correction=correction, hold=hold)
-        else:
-            await deciding.keep(text, seconds)
-        self._metrics.decisions.labels(taken.project).inc()
-        return Decided(taken.task_id, taken.decided + 1, final)
+            self._known.pop(task_id, None)
+        return Decided(task_id, standing.decided, final)
 
-    async def _late(self, by: Principal, task_id: int, fence: int, label: Label) -> Decided:
-        standing = await self._standing(task_id)
+    async def _facts(self, task_id: int) -> Facts:
+        known = self._known.get(task_id) or await self._store.facts(task_id)
+        if known is None:
+            raise _unknown_task(task_id)
+        return known
+
+    async def _store_decision(
+        self, held: Lease, label: Label, kind: Kind, facts: Facts, hold: float
+    ) -> Standing | None:
+        most_seconds = self._settings.most_seconds_per_decision
+        if facts.needed == 1:
+            settled = _json(kind.merge_decisions([label]))
+            return await self._store.decide_alone(held, Verdict(_json(label), settled, most_seconds, hold))
+        async with self._store.deciding(held.task_id) as deciding:
+            merged = None
+            if deciding.standing.decided + 1 == deciding.standing.needed:
+                merged = _json(kind.merge_decisions([*await deciding.earlier_labels(), label]))
+            return await deciding.decide(held, Verdict(_json(label), merged, most_seconds, hold))
+
+    def _remember(self, project: str, tasks: list[Claimed]) -> list[Claimed]:
+        if len(self._known) + len(tasks) > _MOST_KNOWN:
+            self._known.clear()
+        for task in tasks:
+            self._known[task.task_id] = Facts(project, task.project_version, task.needed)
+        return tasks
+
+    async def _late(self, held: Lease, label: Label) -> Decided:
+        standing = await self._standing(held.task_id)
         text = _json(label)
-        if await self._store.decided_as(task_id, by.name, fence) == text:
-            return Decided(task_id, standing.decided, standing.decided == standing.needed)
+        decided = await self._store.decided_as(held)
+        if decided is not None and msgspec.json.decode(decided) == label:
+            return Decided(held.task_id, standing.decided, standing.decided == standing.needed)
         if len(text) > _MOST_LABEL_BYTES:
             raise ApiError(422, "invalid_label", "the label is too large")
-        await self._store.keep_late(task_id, by.name, text)
+        await self._store.keep_late(held, text)
         raise ApiError(
             409, "lease_lost", "the lease on this task ended before the answer came; the answer is kept"
         )
@@ -134,7 +154,7 @@ class Desk:
     async def _standing(self, task_id: int) -> Standing:
         standing = await self._store.standing(task_id)
         if standing is None:
-            raise ApiError(404, "unknown_task", f"there is no task {task_id}")
+            raise _unknown_task(task_id)
         return standing
 
     async def _sweep(self, project: str) -> None:
@@ -145,9 +165,14 @@ class Desk:
             await self._store.reopen_expired(project)
 
 
-def _fence(lease: str) -> int:
-    """Return the fence in a lease; one that no lease ever had if the text is not a lease."""
-    return int(lease) if lease.isascii() and lease.isdigit() and len(lease) <= 18 else 0
+def _unknown_task(task_id: int) -> ApiError:
+    return ApiError(404, "unknown_task", f"there is no task {task_id}")
+
+
+def _lease(by: Principal, task_id: int, lease: str) -> Lease:
+    """Return the lease that a text stands for; one that nobody ever had if the text is no lease."""
+    is_number = lease.isascii() and lease.isdigit() and len(lease) <= 18
+    return Lease(task_id, by.name, int(lease) if is_number else 0)
 
 
 def _json(value: Any) -> str:

@@ -104,7 +104,16 @@ class Outbox:
             free = await connection.fetchval(
                 "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", _LOCK
             )
-            yield Relaying(connection) if free else None
+            if not free:
+                yield None
+                return
+            try:
+                yield Relaying(connection)
+            finally:
+                if not connection.is_closed():
+                    await connection.execute(
+                        "SELECT pg_advisory_unlock($1, hashtext(current_schema()))", _LOCK
+                    )
 
     async def size(self) -> int:
         """Return how many events wait."""

@@ -1,6 +1,6 @@
 """The statements of the task store, named.
 
-Locks are always taken in one order (assignment, task, outbox, final label), so that no two of these
+Where more than one row is locked, a task that needs several decisions is locked first: no two of these
 wait for each other.
 """
 
@@ -33,11 +33,13 @@ WITH picked AS (
     RETURNING a.task_id, a.fence, a.lease_until
 )
 SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-       t.item_id, i.content, i.metadata, t.blind, r.label, r.confidence, r.reasons, k.label AS kept
+       t.item_id, i.content, i.metadata, t.blind, r.label, r.confidence, r.reasons, k.label AS kept,
+       t.needed, p.version AS project_version
 FROM leased l
 JOIN tasks t USING (task_id)
 JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
+JOIN projects p ON p.project = t.project
 LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
 """
 
@@ -80,64 +82,57 @@ INSERT INTO late_decisions (task_id, reviewer, label) VALUES ($1, $2, $3)
 ON CONFLICT (task_id, reviewer) DO UPDATE SET label = EXCLUDED.label, received_at = now()
 """
 
-TAKE: Final = """
-WITH held AS (
-    UPDATE assignments SET state = 'decided', lease_until = NULL
-    WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
-    RETURNING task_id, slot, leased_at
-)
-SELECT t.task_id, h.slot, t.project, p.version AS project_version, t.item_id, t.guideline_version,
-       t.needed, t.decided, r.label, r.confidence, r.reasons, r.release,
-       extract(epoch FROM now() - greatest(
-           h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2)
-       ))::float8 AS seconds
-FROM held h
-JOIN tasks t USING (task_id)
-JOIN routes r USING (project, item_id, guideline_version)
-JOIN projects p USING (project)
-FOR UPDATE OF t
+FACTS: Final = """
+SELECT t.project, t.needed, p.version FROM tasks t JOIN projects p USING (project) WHERE t.task_id = $1
 """
 
 LABELS: Final = "SELECT label FROM decisions WHERE task_id = $1 ORDER BY decided_at, slot"
 
-KEEP: Final = """
-WITH kept AS (
+# The active time begins with the claim, or with the person's last decision if that was later.
+DECIDE: Final = """
+-- $1 task, $2 reviewer, $3 fence, $4 label, $5 most seconds, $6 the label settled on (null: more are needed),
+-- $7 seconds until the event may leave
+WITH held AS (
+    UPDATE assignments SET state = 'decided', lease_until = NULL
+    WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
+    RETURNING task_id, slot, project, leased_at
+), timed AS (
+    SELECT h.*, least($5::float8, greatest(0, extract(epoch FROM now() - greatest(
+        h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2)
+    ))))::float8 AS seconds
+    FROM held h
+), task AS (
+    UPDATE tasks t
+    SET decided = decided + 1, label = $6::jsonb,
+        decided_at = CASE WHEN $6::jsonb IS NOT NULL THEN (extract(epoch FROM now()) * 1000)::bigint END
+    FROM held h WHERE t.task_id = h.task_id
+    RETURNING t.*
+), kept AS (
     INSERT INTO decisions (task_id, slot, project, item_id, reviewer, fence, label, seconds, decided_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
-)
-UPDATE tasks SET decided = decided + 1 WHERE task_id = $1
-"""
-
-SETTLE: Final = """
--- $1 to $8 the decision, $9 settled label, $10 confidence, $11 guideline version, $12 release,
--- $13 correction, $14 audit, $15 hold
-WITH kept AS (
-    INSERT INTO decisions (task_id, slot, project, item_id, reviewer, fence, label, seconds, decided_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
-),
-task AS (
-    UPDATE tasks
-    SET decided = decided + 1, label = $9, decided_at = (extract(epoch FROM now()) * 1000)::bigint
-    WHERE task_id = $1
-),
-before AS (
-    SELECT to_jsonb(f) AS present FROM final_labels f WHERE project = $3 AND item_id = $4
-),
-final AS (
+    SELECT t.task_id, h.slot, t.project, t.item_id, $2, $3, $4::jsonb, h.seconds, now()
+    FROM timed h JOIN task t USING (task_id)
+), settled AS (
+    SELECT t.*, r.label AS machine_label, r.confidence, r.release, 'audit' = ANY (r.reasons) AS audit
+    FROM task t JOIN routes r USING (project, item_id, guideline_version)
+    WHERE $6::jsonb IS NOT NULL
+), before AS (
+    SELECT to_jsonb(f) AS present FROM settled s JOIN final_labels f USING (project, item_id)
+), final AS (
     INSERT INTO final_labels
         (project, item_id, label, source, confidence, guideline_version, release, decided_at)
-    VALUES ($3, $4, $9, 'people', $10, $11, $12, (extract(epoch FROM now()) * 1000)::bigint)
+    SELECT project, item_id, label, 'people', confidence, guideline_version, release, decided_at FROM settled
     ON CONFLICT (project, item_id) DO UPDATE
     SET label = EXCLUDED.label, source = EXCLUDED.source, confidence = EXCLUDED.confidence,
         guideline_version = EXCLUDED.guideline_version, release = EXCLUDED.release,
         decided_at = EXCLUDED.decided_at
+), sent AS (
+    INSERT INTO outbox (task_id, project, not_before, correction, audit, human_seconds, replaced)
+    SELECT s.task_id, s.project, now() + make_interval(secs => $7), s.label <> s.machine_label, s.audit,
+           h.seconds + coalesce((SELECT sum(d.seconds) FROM decisions d WHERE d.task_id = s.task_id), 0),
+           (SELECT present FROM before)
+    FROM settled s JOIN timed h USING (task_id)
 )
-INSERT INTO outbox (task_id, project, not_before, correction, audit, human_seconds, replaced)
-VALUES (
-    $1, $3, now() + make_interval(secs => $15), $13, $14,
-    $8 + coalesce((SELECT sum(seconds) FROM decisions WHERE task_id = $1), 0),
-    (SELECT present FROM before)
-)
+SELECT decided, needed FROM task
 """
 
 RELEASE: Final = """

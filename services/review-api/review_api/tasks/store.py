@@ -32,29 +32,39 @@ class Claimed:
     confidence: float
     reasons: list[str]
     kept: str | None
+    needed: int
+    project_version: int
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A task whose lease has just become a decision, locked for the rest of the transaction.
-
-    `decided` counts the decisions before this one. `label` is the machine's, as JSON. `seconds` is the
-    active time since the claim, or since the person's last decision if that was later.
-    """
+class Lease:
+    """A person's hold on a task, as the person claims to have it."""
 
     task_id: int
-    slot: int
+    reviewer: str
+    fence: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a decision must know of its task beforehand. `project_version` is the one in force."""
+
     project: str
     project_version: int
-    item_id: str
-    guideline_version: int
     needed: int
-    decided: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision to store, as JSON: the label, and what the task's decisions settle on (None: not yet).
+
+    `most_seconds` bounds the active time; the event may leave after `hold` seconds.
+    """
+
     label: str
-    confidence: float
-    reasons: list[str]
-    release: int
-    seconds: float
+    settled: str | None
+    most_seconds: float
+    hold: float
 
 
 @dataclass(frozen=True)
@@ -98,38 +108,52 @@ class TaskStore:
         status = await self._database.pool.execute(sql.REOPEN_EXPIRED, project)
         return int(status.split()[-1])
 
-    async def extend(self, task_id: int, reviewer: str, fence: int, seconds: float) -> int | None:
+    async def extend(self, lease: Lease, seconds: float) -> int | None:
         """Extend a lease that is still held; return its new end in Unix milliseconds, or None."""
-        end: int | None = await self._database.pool.fetchval(sql.EXTEND, task_id, reviewer, fence, seconds)
+        end: int | None = await self._database.pool.fetchval(
+            sql.EXTEND, lease.task_id, lease.reviewer, lease.fence, seconds
+        )
         return end
 
-    async def skip(self, task_id: int, reviewer: str, fence: int, reason: str, seconds: float) -> bool:
+    async def skip(self, lease: Lease, reason: str, seconds: float) -> bool:
         """Give a task back, not to be offered to this reviewer for `seconds`; False if the lease is lost."""
-        return bool(await self._database.pool.fetchval(sql.SKIP, task_id, reviewer, fence, reason, seconds))
+        return bool(
+            await self._database.pool.fetchval(
+                sql.SKIP, lease.task_id, lease.reviewer, lease.fence, reason, seconds
+            )
+        )
 
     async def standing(self, task_id: int) -> Standing | None:
         """Return how far a task is, or None if there is no such task."""
         row = await self._database.pool.fetchrow(sql.STANDING, task_id)
         return None if row is None else Standing(**row)
 
-    async def decided_as(self, task_id: int, reviewer: str, fence: int) -> str | None:
+    async def decided_as(self, lease: Lease) -> str | None:
         """Return the label (JSON) that was decided under a lease, or None."""
-        label: str | None = await self._database.pool.fetchval(sql.DECIDED_AS, task_id, reviewer, fence)
+        label: str | None = await self._database.pool.fetchval(
+            sql.DECIDED_AS, lease.task_id, lease.reviewer, lease.fence
+        )
         return label
 
-    async def keep_late(self, task_id: int, reviewer: str, label: str) -> None:
+    async def keep_late(self, lease: Lease, label: str) -> None:
         """Keep an answer that came too late, for the person who gave it."""
-        await self._database.pool.execute(sql.KEEP_LATE, task_id, reviewer, label)
+        await self._database.pool.execute(sql.KEEP_LATE, lease.task_id, lease.reviewer, label)
+
+    async def facts(self, task_id: int) -> Facts | None:
+        """Return what a decision must know of its task, or None if there is no such task."""
+        row = await self._database.pool.fetchrow(sql.FACTS, task_id)
+        return None if row is None else Facts(row["project"], row["version"], row["needed"])
+
+    async def decide_alone(self, lease: Lease, verdict: Verdict) -> Standing | None:
+        """Store the only decision that a task needs, in one statement; None if the lease is lost."""
+        return await _decide(self._database.pool, lease, verdict)
 
     @asynccontextmanager
-    async def deciding(self, task_id: int, reviewer: str, fence: int) -> AsyncIterator["Deciding | None"]:
-        """Open the transaction of a decision: the lease is used up and the task locked.
-
-        Gives None if the lease is not held (any more). Nothing is kept if the block raises.
-        """
+    async def deciding(self, task_id: int) -> AsyncIterator["Deciding"]:
+        """Open the transaction of one decision among several: the task is locked, so they queue up."""
         async with self._database.pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(sql.TAKE, task_id, reviewer, fence)
-            yield None if row is None else Deciding(connection, Taken(**row), reviewer, fence)
+            row = await connection.fetchrow(sql.LOCK_TASK, task_id)
+            yield Deciding(connection, task_id, Standing(row["decided"], row["needed"]))
 
     async def undo(self, task_id: int, reviewer: str, seconds: float) -> tuple[int, int] | None:
         """Turn a reviewer's decision back into a lease; return its fence and end (Unix milliseconds).
@@ -138,10 +162,11 @@ class TaskStore:
         """
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
+                task = await connection.fetchrow(sql.LOCK_TASK, task_id)
                 row = await connection.fetchrow(sql.RELEASE, task_id, reviewer, seconds)
                 if row is None:
                     return None
-                await _unsettle(connection, task_id)
+                await _unsettle(connection, task_id, task)
                 await connection.execute(sql.DROP_DECISION, task_id, row["slot"])
                 return row["fence"], row["lease_until"]
         except _TooLateError:
@@ -149,63 +174,45 @@ class TaskStore:
 
 
 class Deciding:
-    """The open transaction of one decision."""
+    """The open transaction of one decision; `standing` is how far the task was before it."""
 
-    def __init__(self, connection: asyncpg.Connection, taken: Taken, reviewer: str, fence: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, task_id: int, standing: Standing) -> None:
         self._connection = connection
-        self._reviewer = reviewer
-        self._fence = fence
-        self.taken = taken
+        self._task_id = task_id
+        self.standing = standing
 
     async def earlier_labels(self) -> list[Any]:
         """Return the labels decided before, in their order."""
-        if self.taken.decided == 0:
-            return []
-        rows = await self._connection.fetch(sql.LABELS, self.taken.task_id)
+        rows = await self._connection.fetch(sql.LABELS, self._task_id)
         return [msgspec.json.decode(row["label"]) for row in rows]
 
-    async def keep(self, label: str, seconds: float) -> None:
-        """Store the decision; the task needs more."""
-        await self._connection.execute(sql.KEEP, *self._decision(label, seconds))
+    async def decide(self, lease: Lease, verdict: Verdict) -> Standing | None:
+        """Store the decision; None if the lease is lost."""
+        return await _decide(self._connection, lease, verdict)
 
-    async def settle(
-        self, label: str, seconds: float, settled: str, *, correction: bool, hold: float
-    ) -> None:
-        """Store the last decision, the label they all settle on, and the event to send in `hold` seconds."""
-        taken = self.taken
-        await self._connection.execute(
-            sql.SETTLE,
-            *self._decision(label, seconds),
-            settled,
-            taken.confidence,
-            taken.guideline_version,
-            taken.release,
-            correction,
-            "audit" in taken.reasons,
-            hold,
-        )
 
-    def _decision(self, label: str, seconds: float) -> tuple[Any, ...]:
-        taken = self.taken
-        return (
-            taken.task_id,
-            taken.slot,
-            taken.project,
-            taken.item_id,
-            self._reviewer,
-            self._fence,
-            label,
-            seconds,
-        )
+async def _decide(
+    connection: asyncpg.Connection | asyncpg.Pool, lease: Lease, verdict: Verdict
+) -> Standing | None:
+    row = await connection.fetchrow(
+        sql.DECIDE,
+        lease.task_id,
+        lease.reviewer,
+        lease.fence,
+        verdict.label,
+        verdict.most_seconds,
+        verdict.settled,
+        verdict.hold,
+    )
+    return None if row is None else Standing(**row)
 
 
 class _TooLateError(Exception):
     """The event has left: the transaction is rolled back."""
 
 
-async def _unsettle(connection: asyncpg.Connection, task_id: int) -> None:
+async def _unsettle(connection: asyncpg.Connection, task_id: int, task: asyncpg.Record) -> None:
     """Take back what settling the task did, if it was settled. Raises _TooLateError."""
-    task = await connection.fetchrow(sql.LOCK_TASK, task_id)
     if task["decided"] < task["needed"]:
         return
     held = await connection.fetchrow(sql.CALL_BACK, task_id)
