@@ -24,6 +24,18 @@ _REFUSED = frozenset({400, 413, 422})
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 30.0
 _MAX_DETAIL_CHARS = 300
+_NEEDLESS_HEADERS = (
+    "X-Stainless-Lang",
+    "X-Stainless-Package-Version",
+    "X-Stainless-OS",
+    "X-Stainless-Arch",
+    "X-Stainless-Runtime",
+    "X-Stainless-Runtime-Version",
+    "X-Stainless-Async",
+    "X-Stainless-Retry-Count",
+    "X-Stainless-Read-Timeout",
+)
+"""What openai's client tells about the machine it runs on, which no compatible server needs."""
 
 
 class _Position(msgspec.Struct):
@@ -59,6 +71,15 @@ class LlmAnswerer:
     def __init__(self, settings: AutolabelerSettings) -> None:
         self._settings = settings
         self._client: openai.AsyncOpenAI | None = None
+        # Whatever is not said here is copied deeply from the client's defaults at each call, and each
+        # header is converted five times on its way: together a fifth of the CPU of a call.
+        self._options: openai.RequestOptions = {
+            "headers": dict.fromkeys(_NEEDLESS_HEADERS, openai.omit),
+            "params": {},
+            "max_retries": 0,
+            "timeout": httpx2.Timeout(settings.llm_timeout_seconds, connect=_CONNECT_SECONDS),
+            "idempotency_key": "",
+        }
 
     async def start(self) -> None:
         settings = self._settings
@@ -84,7 +105,9 @@ class LlmAnswerer:
     async def _ask(self, question: Question) -> Answer:
         assert self._client is not None, "start the answerer before asking"
         try:
-            response = await self._client.post(_PATH, cast_to=httpx2.Response, content=question.body)
+            response = await self._client.post(
+                _PATH, cast_to=httpx2.Response, content=question.body, options=self._options
+            )
         except openai.APIStatusError as error:
             raise _of_status(error) from error
         except openai.APITimeoutError as error:
