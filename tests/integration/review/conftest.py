@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
+from labelmill.runtime.settings import DatabaseSettings
 from labelmill_local.system import Running, System
+from pydantic import SecretStr
 
 from .support import PROJECT, Review, kafka_settings
 
@@ -33,6 +36,15 @@ def relay(system: System) -> Running:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def publisher(system: System) -> AsyncIterator[Publisher]:
     running = Publisher(kafka_settings(system))
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(system: System) -> AsyncIterator[Database]:
+    url = SecretStr(system.database_url("review"))
+    running = Database(DatabaseSettings(database_url=url), "review", "review_api")
     await running.start()
     yield running
     await running.stop()

@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 from labelmill.events import Vote, encode
+from labelmill.runtime.postgres import Database
 from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
+from review_api.ledger.figures import Figures
 
 from .support import Review, accepted, item, requested, score
 
@@ -157,3 +159,24 @@ async def test_the_export_has_every_final_label_once(review: Review) -> None:
     assert sample["content"] == items[17].content
     answer = await review.admin.get(f"/v1/projects/{review.project}/labels")
     assert "content" not in msgspec.json.decode(answer.content.splitlines()[0])
+
+
+async def test_old_minutes_are_summed_up_by_day(review: Review, database: Database) -> None:
+    day = 86_400_000
+    now = item(review.project, 0).ingested_at
+    long_ago = now - now % day - 20 * day
+    minutes = [long_ago, long_ago + 60_000, long_ago + 120_000, now - now % 60_000]
+    for minute in minutes:
+        await review.database.execute(
+            "INSERT INTO minute_stats (project, minute, items, cost_usd) VALUES ($1, $2, 10, 0.5)",
+            review.project,
+            minute,
+        )
+    for _ in range(2):
+        await Figures(database).fold()
+        rows = await review.database.fetch(
+            "SELECT minute, items, cost_usd FROM minute_stats WHERE project = $1 ORDER BY minute",
+            review.project,
+        )
+        assert [tuple(row) for row in rows] == [(long_ago, 30, 1.5), (minutes[-1], 10, 0.5)]
+    assert (await review.status())["items"] == 40

@@ -1,18 +1,14 @@
 """The outbox relay: what was settled leaves, also after the worst moment to die."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from labelmill.events import EventDecoder, ReviewDecided
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.service import Context
-from labelmill.runtime.settings import DatabaseSettings
 from labelmill.topics import REVIEWS_DECIDED
-from labelmill_local.system import Running, System
-from pydantic import SecretStr
+from labelmill_local.system import Running
 from review_api.settings import ReviewSettings
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
@@ -35,15 +31,6 @@ class DiesAfterPublishing:
     async def publish(self, topic: str, records: list[OutRecord]) -> None:
         await self._publisher.publish(topic, records)
         raise DyingError
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def database(system: System) -> AsyncIterator[Database]:
-    url = SecretStr(system.database_url("review"))
-    running = Database(DatabaseSettings(database_url=url), "review", "review_api")
-    await running.start()
-    yield running
-    await running.stop()
 
 
 def relay_of(database: Database, publisher: Publisher | DiesAfterPublishing) -> Relay:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import structlog
@@ -19,6 +20,8 @@ from review_api.ledger.figures import Figures
 from review_api.tasks.outbox import Outbox
 
 log = structlog.get_logger(__name__)
+
+_FOLD_EVERY_SECONDS = 3600.0
 
 LEDGER_TOPICS = (ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED)
 
@@ -111,9 +114,13 @@ class Watch:
             self._metrics.open_tasks.labels(project).set(tasks)
 
     async def _watch(self) -> None:
+        fold_at = 0.0
         while True:
             try:
                 await self.look()
+                if time.monotonic() >= fold_at:
+                    await self._figures.fold()
+                    fold_at = time.monotonic() + _FOLD_EVERY_SECONDS
             except Exception as error:
                 log.warning(
                     "cannot see how long the queues are", error=repr(error), passing=is_passing(error)

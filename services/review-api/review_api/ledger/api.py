@@ -12,11 +12,11 @@ from review_api.docs import Responses, documented
 from review_api.errors import unknown_project
 from review_api.http import answer
 from review_api.ledger.export import Export
-from review_api.ledger.figures import Figures
+from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
 from review_api.projects.api import Project
 from review_api.projects.store import ProjectStore
 
-_MOST_MINUTES = 7 * 24 * 60
+_MOST_MINUTES = (MINUTES_KEPT_DAYS - 1) * 24 * 60
 
 
 class StatusShown(BaseModel):
@@ -66,8 +66,8 @@ _LINES: Responses = {
         "content": {
             "application/x-ndjson": {
                 "schema": {"type": "string"},
-                "example": '{"item_id":"t1","label":"positive","source":"machine","confidence":0.97,'
-                '"reasons":["confident"],"release":2,"guideline_version":1,"decided_at":1760000000000}\n',
+                "example": '{"item_id":"t1","label":"positive","source":"machine",'
+                '"machine_label":"positive","confidence":0.97,"reasons":[],"release":2,"guideline_version":1,"decided_at":1760000000000}\n',
             }
         },
     }

@@ -47,6 +47,33 @@ WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - $2:
 ORDER BY minute
 """
 
+# A day's row keeps the sums of its minutes; a row at midnight is the day's already.
+_FOLD: Final = """
+WITH old AS (
+    DELETE FROM minute_stats
+    WHERE minute < (extract(epoch FROM now()) * 1000)::bigint - $1::bigint * 86400000
+      AND minute % 86400000 <> 0
+    RETURNING *
+)
+INSERT INTO minute_stats AS s
+SELECT project, minute - minute % 86400000, sum(items), sum(accepted), sum(requested), sum(decided),
+       sum(final_labels), sum(corrections), sum(audits), sum(audit_errors), sum(student_only), sum(llm_calls),
+       sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(human_seconds)
+FROM old GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (project, minute) DO UPDATE
+SET items = s.items + EXCLUDED.items, accepted = s.accepted + EXCLUDED.accepted,
+    requested = s.requested + EXCLUDED.requested, decided = s.decided + EXCLUDED.decided,
+    final_labels = s.final_labels + EXCLUDED.final_labels, corrections = s.corrections + EXCLUDED.corrections,
+    audits = s.audits + EXCLUDED.audits, audit_errors = s.audit_errors + EXCLUDED.audit_errors,
+    student_only = s.student_only + EXCLUDED.student_only, llm_calls = s.llm_calls + EXCLUDED.llm_calls,
+    input_tokens = s.input_tokens + EXCLUDED.input_tokens,
+    output_tokens = s.output_tokens + EXCLUDED.output_tokens, cost_usd = s.cost_usd + EXCLUDED.cost_usd,
+    human_seconds = s.human_seconds + EXCLUDED.human_seconds
+"""
+
+MINUTES_KEPT_DAYS: Final = 8
+"""For how long the figures are kept minute by minute; then only their sums by day."""
+
 _WAITING: Final = """
 SELECT project, sum(requested - decided)::bigint - coalesce((
     SELECT count(*) FROM outbox o WHERE o.project = s.project
@@ -109,6 +136,10 @@ class Figures:
     async def minutes(self, project: str, last: int) -> list[Minute]:
         """Return the last minutes in which anything was counted, oldest first."""
         return [Minute(**row) for row in await self._database.pool.fetch(_MINUTES, project, last)]
+
+    async def fold(self) -> None:
+        """Sum up the minutes of long ago by day, so that sums over a project stay cheap for years."""
+        await self._database.pool.execute(_FOLD, MINUTES_KEPT_DAYS)
 
     async def waiting_tasks(self) -> dict[str, int]:
         """Return how many tasks are not settled, by project."""

@@ -1,13 +1,15 @@
 """From a batch of records to the ledger: decode, check, write."""
 
+import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
-from labelmill.events import check_item
+from labelmill.events import Event, EventDecoder, check_item
 from labelmill.projects import ProjectSpec
-from labelmill.runtime.consumer import isolate, parse
+from labelmill.runtime.consumer import Parsed, isolate, parse
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import outages
@@ -19,6 +21,10 @@ from review_api.ledger.counting import calls_per_vote
 from review_api.ledger.records import Routed
 from review_api.ledger.store import Item, LedgerStore, Route, Written
 from review_api.projects.store import ProjectStore, Specs
+
+E = TypeVar("E", bound=Event)
+
+_SLICE_RECORDS = 500
 
 
 class Ledger:
@@ -47,8 +53,7 @@ class Ledger:
         return letters
 
     async def _items(self, records: Sequence[ConsumerRecord], letters: list[DeadLetter]) -> list[Item]:
-        parsed, bad = parse(records, known.ITEM, check_item)
-        letters += bad
+        parsed = await _parse(records, known.ITEM, check_item, letters)
         await self._learn_projects({event.project for _, event in parsed})
         items = []
         for record, event in parsed:
@@ -66,7 +71,7 @@ class Ledger:
                     self._known_projects |= await self._projects.existing(sorted(new))
 
     async def _routes(self, records: Sequence[ConsumerRecord], letters: list[DeadLetter]) -> list[Route]:
-        parsed = _parse_routes(records, letters)
+        parsed = await _parse_routes(records, letters)
         specs: dict[tuple[str, int], ProjectSpec] = {}
         async for attempt in outages():
             with attempt:
@@ -104,15 +109,31 @@ class Ledger:
                 observe(max(0.0, now - event.score.ingested_at / 1000))
 
 
-def _parse_routes(
+async def _parse(
+    records: Sequence[ConsumerRecord],
+    decoder: EventDecoder[E],
+    check: Callable[[E], E] | None,
+    letters: list[DeadLetter],
+) -> list[Parsed[E]]:
+    """Parse a batch in slices: requests of the same process get their turn in between."""
+    good: list[Parsed[E]] = []
+    for start in range(0, len(records), _SLICE_RECORDS):
+        parsed, bad = parse(records[start : start + _SLICE_RECORDS], decoder, check)
+        good += parsed
+        letters += bad
+        await asyncio.sleep(0)
+    return good
+
+
+async def _parse_routes(
     records: Iterable[ConsumerRecord], letters: list[DeadLetter]
 ) -> list[tuple[ConsumerRecord, Routed]]:
     by_topic: dict[str, list[ConsumerRecord]] = {LABELS_ACCEPTED.name: [], REVIEWS_REQUESTED.name: []}
     for record in records:
         by_topic[record.topic].append(record)
-    accepted, bad = parse(by_topic[LABELS_ACCEPTED.name], known.ACCEPTED)
-    requested, worse = parse(by_topic[REVIEWS_REQUESTED.name], known.REQUESTED, known.check_requested)
-    letters += [*bad, *worse]
+    accepted = await _parse(by_topic[LABELS_ACCEPTED.name], known.ACCEPTED, None, letters)
+    asked = by_topic[REVIEWS_REQUESTED.name]
+    requested = await _parse(asked, known.REQUESTED, known.check_requested, letters)
     return [*((r, event) for r, event in accepted), *((r, event) for r, event in requested)]
 
 
