@@ -27,6 +27,7 @@ export class Desk {
     });
     this.tasks = read(sessionStorage, this.heldKey, []);
     this.history = [];
+    this.late = new Map(); // item to an answer that came too late
     this.notices = [];
     this.noticeCount = 0;
     this.status = null;
@@ -77,6 +78,13 @@ export class Desk {
     await this.fill();
   }
 
+  // The server answered. The connection counts as whole only once nothing waits: a call that went through must
+  // not end the retries of an answer that did not.
+  reached() {
+    if (this.unsent > 0) this.outbox.flush();
+    else this.link.worked();
+  }
+
   async fill() {
     const missing = HELD - this.tasks.filter((task) => !task.lost).length;
     if (missing <= 0 || this.filling || this.closed) return this.settle();
@@ -85,7 +93,7 @@ export class Desk {
       const path = `/v1/projects/${segment(this.project.project)}/tasks/claim`;
       const { tasks, serverNow } = await call("POST", path, { count: missing });
       this.take(tasks, serverNow);
-      this.link.worked();
+      this.reached();
     } catch (error) {
       this.failedToFill(error);
     } finally {
@@ -98,12 +106,17 @@ export class Desk {
     if (this.closed) return;
     for (const task of tasks) {
       this.learnBeat(task.lease_until - serverNow);
+      this.markLate(task);
       const held = this.tasks.find((one) => one.task_id === task.task_id);
       if (held === undefined) this.tasks.push(task);
       else Object.assign(held, { lease: task.lease, lease_until: task.lease_until, lost: false }); // lost, and got back
     }
     this.phase = this.tasks.length > 0 ? "working" : "empty";
     this.save();
+  }
+
+  markLate(task) {
+    task.kept ??= this.late.get(task.item_id) ?? null;
   }
 
   failedToFill(error) {
@@ -171,7 +184,8 @@ export class Desk {
   refused(entry, error) {
     this.history = this.history.filter((one) => one.id !== entry.id);
     if (entry.kind === "decision") {
-      for (const task of this.tasks) if (task.item_id === entry.item_id) task.kept = entry.label; // it came back already
+      this.late.set(entry.item_id, entry.label); // the task may be back already, or on its way
+      for (const task of this.tasks) this.markLate(task);
       this.decidedToday = Math.max(0, this.decidedToday - 1);
       const why =
         error.code === "lease_lost"
@@ -269,7 +283,7 @@ export class Desk {
   async refreshStatus() {
     try {
       this.status = await call("GET", `/v1/projects/${segment(this.project.project)}/status`);
-      this.link.worked();
+      this.reached();
       this.onChange();
       return true;
     } catch (error) {
