@@ -36,8 +36,13 @@ def test_other_letters_and_longer_tokens_do_not_count() -> None:
     assert distribution(tokens(A=0.5, B=0.3, C=0.1, AB=0.1), ("A", "B"), 0.05) == (0.625, 0.375)
 
 
-def test_a_letter_that_is_missing_has_none() -> None:
-    assert distribution(tokens(B=0.5), ("A", "B", "C"), 0.05) == (0.0, 1.0, 0.0)
+def test_a_missing_letter_is_no_likelier_than_the_last_candidate() -> None:
+    assert distribution(tokens(B=0.5, The=0.1), ("A", "B"), 0.05) == pytest.approx((1 / 6, 5 / 6), abs=1e-6)
+
+
+def test_missing_letters_share_what_the_candidates_leave_over() -> None:
+    assert distribution(tokens(B=0.8), ("A", "B", "C"), 0.05) == (0.1, 0.8, 0.1)
+    assert distribution(tokens(B=1.0), ("A", "B"), 0.05) == (0.0, 1.0)
 
 
 def test_refuses_prose() -> None:
