@@ -1,0 +1,43 @@
+"""What happens while the database is away, and afterwards."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from labelmill.topics import REVIEWS_DECIDED
+from labelmill_local.system import System
+
+from .support import Review, accepted, item, score, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_after_a_crash_of_the_database_everything_goes_on(review: Review, system: System) -> None:
+    await review.make_tasks(2)
+    reviewer = await review.account("mia", "reviewer")
+    (task,) = await review.claim(reviewer)
+    body = {"lease": task["lease"], "label": "negative"}
+    (await reviewer.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
+    await system.backends.postgres.kill()
+    refused = await review.admin.get("/v1/projects")
+    assert (refused.status_code, refused.json()["error"]) == (503, "unavailable")
+    assert int(refused.headers["Retry-After"]) >= 1
+    later = [item(review.project, number) for number in range(100, 150)]
+    await review.send(*later, *(accepted(score(one)) for one in later))
+    await asyncio.sleep(1)
+    await system.backends.postgres.start()
+
+    async def answers() -> Any:
+        answer = await review.admin.get("/v1/projects")
+        return answer if answer.status_code == 200 else None
+
+    await until(answers)
+    await review.until("accepted", 50)
+    assert (await review.status())["items"] == 52
+    assert len(await review.read(REVIEWS_DECIDED.name, 1)) == 1
+    (task,) = await review.claim(reviewer)
+    assert task["item_id"] == "i1"
+    body = {"lease": task["lease"], "label": "negative"}
+    (await reviewer.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
+    assert len(await review.read(REVIEWS_DECIDED.name, 2)) == 2
+    await reviewer.aclose()
