@@ -210,12 +210,16 @@ async def test_nothing_is_lost_doubled_or_paid_twice(tmp_path: Path) -> None:
     losses = Losses()
     async with stub(tmp_path) as url, System(tmp_path) as system:
         env = {
-            "OPENAI_BASE_URL": f"{url}/v1",
-            "OPENAI_API_KEY": "stub",
-            "LLM_MAX_CONCURRENCY": str(IN_FLIGHT),
+            "autolabeler": {
+                "OPENAI_BASE_URL": f"{url}/v1",
+                "OPENAI_API_KEY": "stub",
+                "LLM_MAX_CONCURRENCY": str(IN_FLIGHT),
+            },
+            # A claim whose answer died with the service is offered again when its lease has run out.
+            "review-api": {"LEASE_SECONDS": "15"},
         }
         for service in ("review-api", "autolabeler", "router", "trainer"):
-            await system.add(service, env=env if service == "autolabeler" else None, restart_on_exit=True)
+            await system.add(service, env=env.get(service), restart_on_exit=True)
         async with system.review_client() as client:
             (await client.put("/v1/projects/chaos", content=PROJECT)).raise_for_status()
         stop = asyncio.Event()
