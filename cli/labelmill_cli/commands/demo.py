@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from labelmill_cli.commands.local import save_connection, welcome
 from labelmill_cli.demo import measure, report
 from labelmill_cli.demo.data import Example, load, rounds
+from labelmill_cli.demo.progress import RoundProgress
 from labelmill_cli.demo.running import Demo
 from labelmill_cli.errors import CliError
 from labelmill_cli.output import err, out
@@ -67,9 +67,8 @@ def _empty(home: Path) -> None:
 
 
 async def _measure(example: Example, access: "Access", output: Path, started: float) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     async with _clients(access) as (review, trainer, new_client):
-        with Progress(*columns, console=err) as progress:
+        with RoundProgress(err) as progress:
             run = Demo(example, review, trainer, progress, new_client)
             await run.prepare()
             done = await run.run(rounds(len(example.items), SHARES))

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import yaml
-from rich.progress import Progress, TaskID
 
 from labelmill_cli.demo import measure
 from labelmill_cli.demo.data import Example
 from labelmill_cli.demo.measure import Observed, Prices, Round
+from labelmill_cli.demo.progress import RoundProgress
 from labelmill_cli.demo.reviewers import Reviewer
 from labelmill_cli.errors import CliError
 
@@ -30,7 +30,7 @@ class Demo:
     example: Example
     review: httpx.AsyncClient
     trainer: httpx.AsyncClient
-    progress: Progress
+    progress: RoundProgress
     new_client: Callable[[str], httpx.AsyncClient]
     """Makes a client of review-api that is signed in with a token."""
     reviewers: list[Reviewer] = field(default_factory=list)
@@ -53,22 +53,23 @@ class Demo:
         """Run the rounds one after the other; between two, the trainer learns from all decisions."""
         done = []
         for number, stretch in enumerate(rounds, start=1):
-            bar = self.progress.add_task(f"round {number} of {len(rounds)}", total=len(stretch))
-            done.append(await self._round(number, stretch, bar))
+            head = f"round {number} of {len(rounds)}"
+            self.progress.begin(head, len(stretch))
+            done.append(await self._round(number, stretch))
             if number < len(rounds):
-                self.progress.update(bar, description=f"round {number} of {len(rounds)}: training")
+                self.progress.say(f"{head}: training")
                 await self._train()
-            self.progress.update(bar, description=_summary(done[-1]))
+            self.progress.say(_summary(done[-1]))
         return done
 
-    async def _round(self, number: int, stretch: range, bar: TaskID) -> Round:
+    async def _round(self, number: int, stretch: range) -> Round:
         before = await self._status()
         lines = b"\n".join(self.example.items[stretch.start : stretch.stop])
         started = time.monotonic()
         answer = await self._call("POST", f"/v1/projects/{self.name}/items", content=lines)
         if answer["accepted"] != len(stretch):
             raise CliError(f"only {answer['accepted']} of {len(stretch)} items were accepted: {answer}")
-        routed = await self._routed_and_decided(stretch, bar)
+        routed = await self._routed_and_decided(stretch)
         after = await self._status()
         change = {name: after[name] - before[name] for name in _COUNTS}
         labels = await self._labels()
@@ -89,7 +90,7 @@ class Demo:
             ),
         )
 
-    async def _routed_and_decided(self, stretch: range, bar: TaskID) -> float:
+    async def _routed_and_decided(self, stretch: range) -> float:
         """Let people decide while the items come; return when the last item was routed (monotonic)."""
         all_final = False
 
@@ -98,13 +99,13 @@ class Demo:
 
         working = [asyncio.create_task(reviewer.work(finished)) for reviewer in self.reviewers]
         try:
-            routed = await self._watch(stretch, bar, working)
+            routed = await self._watch(stretch, working)
         finally:
             all_final = True
             await asyncio.gather(*working)
         return routed
 
-    async def _watch(self, stretch: range, bar: TaskID, working: Sequence[asyncio.Task[int]]) -> float:
+    async def _watch(self, stretch: range, working: Sequence[asyncio.Task[int]]) -> float:
         routed, best, moved = 0.0, 0, time.monotonic()
         while True:
             status, now = await self._status(), time.monotonic()
@@ -113,7 +114,7 @@ class Demo:
             final = status["final_labels"]
             if final > best:
                 best, moved = final, now
-                self.progress.update(bar, completed=max(0, final - stretch.start))
+                self.progress.reached(max(0, final - stretch.start))
             if routed and final >= stretch.stop:
                 return routed
             for task in working:
