@@ -50,4 +50,4 @@ lock: setup-dev ## pin the newest versions of all dependencies
 	@scripts/lock.sh
 
 clean: ## remove what builds and runs left behind (not the virtual environment)
-	@rm -rf .labelmill build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .labelmill demo-report build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,8 @@
 """LLM calls a second of one autolabeler process: 200 ms latency, 256 in flight, ideal 1,280 a second."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 from labelmill_local.system import Running, System
@@ -23,6 +25,8 @@ async def run(folder: Path) -> list[Result]:
         await preload(system, 0, WARM_UP + MEASURED + 2_000)
         labeler = await system.add("autolabeler", env=labeler_env(url, IN_FLIGHT))
         rate = await scored_per_second([labeler], WARM_UP, MEASURED)
+        await labeler.process.stop()
+        alone = await _client_alone({**system.service_env("autolabeler"), **labeler_env(url, IN_FLIGHT)})
     return [
         Result(
             name="llm_calls",
@@ -31,8 +35,18 @@ async def run(folder: Path) -> list[Result]:
             baseline=IDEAL,
             baseline_is="256 in flight over 200 ms",
             aim="850 calls/s",
-        )
+        ),
+        Result("llm_client_alone", alone, "calls/s", IDEAL, "256 in flight over 200 ms", "none is set"),
     ]
+
+
+async def _client_alone(env: dict[str, str]) -> float:
+    argv = [sys.executable, "-m", "benchmarks.client_alone", str(MEASURED), str(IN_FLIGHT)]
+    process = await asyncio.create_subprocess_exec(
+        *argv, env={**os.environ, **env}, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return float(out)
 
 
 def labeler_env(url: str, in_flight: int) -> dict[str, str]:

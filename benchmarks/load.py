@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 
 from labelmill.events import ItemIngested, encode
 from labelmill.runtime.publisher import OutRecord, Publisher
@@ -23,6 +23,7 @@ policy: {accept_threshold: 0.0, cold_start_threshold: 0.0, audit_rate: 0.0}
 """
 _TEXT = "the quick brown fox jumps over a lazy dog while it rains and nobody minds the weather at all"
 _WORDS = _TEXT.split()
+_CHUNK = 5000
 
 
 def text(number: int) -> str:
@@ -33,24 +34,29 @@ def text(number: int) -> str:
 
 async def preload(system: System, first: int, count: int) -> None:
     """Put `count` items into Kafka, as ingestion would."""
+    await publish(system, ITEMS.name, item_records(first, count))
+
+
+async def publish(system: System, topic: str, records: Sequence[OutRecord]) -> None:
+    """Publish `records` and return once Kafka has them."""
     publisher = Publisher(_kafka(system))
     await publisher.start()
     try:
-        for chunk in _chunks(first, count):
-            await publisher.publish(ITEMS.name, chunk)
+        for start in range(0, len(records), _CHUNK):
+            await publisher.publish(topic, records[start : start + _CHUNK])
     finally:
         await publisher.stop()
 
 
-def _chunks(first: int, count: int, size: int = 5000) -> Iterator[list[OutRecord]]:
+def item_records(first: int, count: int) -> list[OutRecord]:
+    """Return `count` items as records of the topic of items, spread over 8 partitions."""
     headers = [("traceparent", new_traceparent(0.0))]
     now = int(time.time() * 1000)
-    for start in range(first, first + count, size):
-        chunk = []
-        for number in range(start, min(start + size, first + count)):
-            item = ItemIngested(project=PROJECT, item_id=f"i{number}", content=text(number), ingested_at=now)
-            chunk.append(OutRecord(number % 8, item_key(PROJECT, item.item_id), encode(item), headers))
-        yield chunk
+    records = []
+    for number in range(first, first + count):
+        item = ItemIngested(project=PROJECT, item_id=f"i{number}", content=text(number), ingested_at=now)
+        records.append(OutRecord(number % 8, item_key(PROJECT, item.item_id), encode(item), headers))
+    return records
 
 
 def _kafka(system: System) -> KafkaSettings:

@@ -1,7 +1,9 @@
 """Items a second from Kafka to the final label in PostgreSQL, beside the ceiling of bare loops.
 
-All of production is on: vote cache, lineage, idempotent sinks, metrics, traces. Only the voter is made
-of nothing (`zero_latency`), so that the system is measured and not a model.
+All of production is on: vote cache, lineage, idempotent sinks, metrics, trace context in the headers. Only
+the voter is made of nothing (`zero_latency`), so that the system is measured and not a model. The processes
+are up and have joined their groups, then stand still while the items are put into Kafka: the clock starts
+when they are let go. The ceiling's starts when the first of its processes sees its first record.
 """
 
 import asyncio
@@ -14,11 +16,13 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from labelmill.runtime import kafka
 from labelmill.runtime.settings import KafkaSettings
-from labelmill_local.system import Running, System
+from labelmill.topics import ITEMS as ITEMS_TOPIC
+from labelmill_local.system import System
 
 from benchmarks.ceiling import Hop, Table, run_hops
-from benchmarks.load import apply_project, preload, until
+from benchmarks.load import apply_project, item_records, publish, until
 from benchmarks.results import Result
+from benchmarks.start import held_still, joined
 
 ITEMS = 200_000
 ZERO_LATENCY = [sys.executable, "-m", "benchmarks.zero_latency"]
@@ -39,7 +43,6 @@ async def run(folder: Path) -> list[Result]:
         await apply_project(system)
         await review.process.stop()
         system.services.remove(review)
-        await preload(system, 0, ITEMS)
         seconds = await _pipeline_seconds(system)
         ceiling_seconds = await _ceiling_seconds(system, folder)
     return [
@@ -56,12 +59,17 @@ async def run(folder: Path) -> list[Result]:
 
 
 async def _pipeline_seconds(system: System) -> float:
-    ledger, _, labeler = await asyncio.gather(
+    ledger, _, _ = await asyncio.gather(
         system.add("review-api", argv=[sys.executable, "-m", "review_api", "ledger"]),
         system.add("router"),
         system.add("autolabeler", argv=ZERO_LATENCY),
     )
-    started = await until("started", lambda: _any_records(ledger, labeler), 1, limit_s=60, every_s=0.02)
+    for group in ("autolabeler", "router", "review-ledger"):
+        await joined(system, group, 1)
+    records = item_records(0, ITEMS)
+    with held_still(system.services):
+        await publish(system, ITEMS_TOPIC.name, records)
+    started = time.monotonic()
     finished = await until(
         "final labels", lambda: ledger.metric("labelmill_final_labels_total"), ITEMS, limit_s=300
     )
@@ -69,11 +77,6 @@ async def _pipeline_seconds(system: System) -> float:
     await asyncio.gather(*(running.process.stop() for running in system.services))
     system.services.clear()
     return finished - started
-
-
-async def _any_records(*services: Running) -> float:
-    counts = await asyncio.gather(*(service.metric("labelmill_records_total") for service in services))
-    return sum(counts)
 
 
 async def _check(system: System) -> None:

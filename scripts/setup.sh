@@ -29,7 +29,7 @@ free_mb=$(df -Pm . | awk 'NR==2 {print $4}')
 
 if [ ! -x .venv/bin/python ]; then
   say "making .venv with $($python --version)"
-  "$python" -m venv .venv || die "python3 cannot make a virtual environment: on Debian or Ubuntu run 'apt-get install python3-venv'."
+  "$python" -m venv .venv || { rm -rf .venv; die "python3 cannot make a virtual environment: on Debian or Ubuntu run 'apt-get install python3-venv'."; }
 fi
 if [ ! -x .venv/bin/uv ] || [ "$(.venv/bin/uv --version | cut -d' ' -f2)" != "$UV_VERSION" ]; then
   say "installing the installer (uv $UV_VERSION)"

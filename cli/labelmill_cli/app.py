@@ -77,4 +77,4 @@ def _tell(error: Exception) -> None:
     from labelmill_cli.errors import sentence  # noqa: PLC0415 - it knows every library's errors
     from labelmill_cli.output import err  # noqa: PLC0415
 
-    err.print(f"error: {sentence(error)}", markup=False, soft_wrap=True)
+    err.print(f"error: {sentence(error)}", soft_wrap=True)

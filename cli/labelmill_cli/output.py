@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# No markup: ids, titles and details come from outside, and "[/x]" would end a style that never began.
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:

@@ -53,9 +53,8 @@ async def work(
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for path in map(shutil.which, names) if path), None)
-    assert found, "the page's tests need Chromium: run scripts/setup_browser.sh"
+    # None: the one that Playwright brought, see scripts/setup_browser.sh.
+    found = next((path for path in map(shutil.which, ("chromium", "google-chrome")) if path), None)
     arguments = [
         "--no-sandbox",
         "--disable-gpu",

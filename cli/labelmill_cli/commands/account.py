@@ -51,4 +51,4 @@ def token(
     """Print a new token of an account. It is shown this once."""
     with review_api(connection.find(home)) as api:
         secret = api.add_token(name, label)
-    out.print(secret, markup=False, soft_wrap=True)
+    out.print(secret, soft_wrap=True)

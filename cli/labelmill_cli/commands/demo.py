@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import httpx
 import typer
 
-from labelmill_cli.commands.local import save_connection, welcome
+from labelmill_cli.commands.local import running_pid, save_connection, welcome
 from labelmill_cli.demo import measure, report
 from labelmill_cli.demo.data import Example, load, rounds
 from labelmill_cli.demo.progress import RoundProgress
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
 """The rounds' shares of the items: small ones first, while the model is slow and people do most."""
 _TIMEOUT = httpx.Timeout(60.0)
+_MARK = "made-by-demo"
+"""File in a state folder that says the next demo may delete it."""
 
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the system running afterwards.")] = False,
     items: Annotated[int | None, typer.Option(help="How many tweets; all if not given.", min=50)] = None,
     example: Annotated[Path, typer.Option(help="Folder of the example.")] = Path("examples/tweets"),
-    home: Annotated[Path, typer.Option(help="State folder; emptied first.")] = Path(".labelmill/demo"),
+    home: Annotated[Path, typer.Option(help="State folder; an earlier demo's is removed.")] = Path(
+        ".labelmill/demo"
+    ),
     output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("demo-report"),
 ) -> None:
     """Label real tweets with everything real, and write a report of quality, people, speed and money."""
@@ -60,10 +64,18 @@ async def _demo(example: Example, home: Path, output: Path, *, keep: bool) -> No
 
 
 def _empty(home: Path) -> None:
-    """Remove what an earlier demo left, and nothing that is not a demo's."""
-    if home.exists() and any(home.iterdir()) and not (home / "logs").is_dir():
-        raise CliError(f"{home} is no state folder of a demo: choose another with --home")
-    shutil.rmtree(home, ignore_errors=True)
+    """Make `home` a fresh folder. What an earlier demo left is removed, and nothing that is not a demo's.
+
+    Raises CliError if a system runs there, or if the folder holds anything else.
+    """
+    if (pid := running_pid(home)) is not None:
+        raise CliError(f"labelmill runs on {home} (process {pid}): stop it with `kill {pid}` first")
+    if home.exists() and any(home.iterdir()):
+        if not (home / _MARK).exists():
+            raise CliError(f"{home} holds something that no demo made: choose another folder with --home")
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _MARK).touch()
 
 
 async def _measure(example: Example, access: "Access", output: Path, started: float) -> None:
@@ -80,7 +92,7 @@ async def _measure(example: Example, access: "Access", output: Path, started: fl
             prices=run.prices,
         )
     page = report.write(figures, output)
-    out.print(f"report    {page.absolute()}", markup=False, soft_wrap=True)
+    out.print(f"report    {page.absolute()}", soft_wrap=True)
 
 
 @asynccontextmanager

@@ -34,7 +34,7 @@ def list_letters(
     letters = [letter for letter in found if reason in (None, letter.reason)]
     if as_json:
         for letter in letters:
-            out.print(msgspec.json.encode(letter._asdict()).decode(), markup=False, soft_wrap=True)
+            out.print(msgspec.json.encode(letter._asdict()).decode(), soft_wrap=True)
         return
     if not letters:
         err.print("no dead letters")
@@ -60,7 +60,7 @@ def show(
         rows.add_row(name, value)
     out.print(rows)
     out.print()
-    out.print(_readable(record.value), markup=False, soft_wrap=True)
+    out.print(_readable(record.value), soft_wrap=True)
 
 
 @app.command()

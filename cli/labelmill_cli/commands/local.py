@@ -88,8 +88,8 @@ async def _run(home: Path) -> None:
         standard = standard_stack(StackSettings(home=home))
         access = standard.access
         async with standard.stack:
-            save_connection(home, access)
             welcome(access, home)
+            save_connection(home, access)  # after the words: `up --detach` shows them once it finds this
             await until_signal()
     except StackError as error:
         raise CliError(str(error)) from error
@@ -113,9 +113,9 @@ def welcome(access: "Access", home: Path) -> None:
     """Say where the page is and how to sign in."""
     sign_in = f"{access.admin_name}, password {access.admin_password}"
     rows = [("page", access.url), ("sign in", sign_in), ("logs", str(home / "logs"))]
-    out.print(
-        "", *(f"{title:<10}{value}" for title, value in rows), "", sep="\n", markup=False, soft_wrap=True
-    )
+    if home != DEFAULT_HOME.absolute():
+        rows.append(("commands", f"export LABELMILL_HOME={home}"))
+    out.print("", *(f"{title:<10}{value}" for title, value in rows), "", sep="\n", soft_wrap=True)
     err.print("running; Ctrl-C stops everything, the state is kept")
 
 
@@ -131,16 +131,20 @@ def _start_in_background(home: Path) -> None:
         process = subprocess.Popen(  # noqa: S603 - this very program
             argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    with err.status("starting (the first time takes a minute)"):
-        _wait(
-            lambda: (home / connection.FILE).exists() or process.poll() is not None,
-            _MOST_START_S,
-            f"it has not come up: see {log}",
-        )
+    try:
+        with err.status("starting (the first time takes a minute)"):
+            _wait(
+                lambda: (home / connection.FILE).exists() or process.poll() is not None,
+                _MOST_START_S,
+                f"it has not come up: see {log}",
+            )
+    except BaseException:
+        process.terminate()  # it stops its parts in order; nobody would know of it otherwise
+        raise
     text = log.read_text()
     if process.poll() is not None:
         raise CliError((text.strip().splitlines() or ["it ended at once"])[-1].removeprefix("error: "))
-    out.print(text[text.find("\npage") :].partition("running;")[0].strip(), markup=False, soft_wrap=True)
+    out.print(text[text.find("\npage") :].partition("running;")[0].strip(), soft_wrap=True)
     err.print("running in the background; `labelmill down` stops it")
 
 

@@ -51,7 +51,7 @@ def show(
     with review_api(connection.find(home)) as api:
         answer = api.project(project)
     text = yaml.dump(answer["spec"], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    out.print(text, markup=False, end="", soft_wrap=True)
+    out.print(text, end="", soft_wrap=True)
 
 
 def _title(row: dict[str, Any]) -> str:

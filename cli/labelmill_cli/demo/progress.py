@@ -14,7 +14,8 @@ class RoundProgress:
     """Shows one round after the other; used as a context manager around all of them."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        words = TextColumn("{task.description}", markup=False)
+        columns = (words, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._console = console
         self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
         self._bar: TaskID | None = None
@@ -53,4 +54,4 @@ class RoundProgress:
     def _line(self, text: str) -> None:
         self._printed = time.monotonic()
         if not self._console.is_terminal:
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(text, soft_wrap=True)

@@ -13,6 +13,8 @@ from labelmill_local.ports import is_free, require_free
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2 * 1024**3
+LEAST_FREE_CACHE_BYTES = 512 * 1024**2
+"""Kafka's jars (44 MB) and the re-encoded model (150 MB), each once beside its unfinished self."""
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> None:
@@ -31,14 +33,19 @@ def check_packages(modules: Iterable[str]) -> None:
         raise StackError(f"these Python packages are missing: {', '.join(missing)}: run `make setup`")
 
 
-def check_disk(folder: Path, least_bytes: int = LEAST_FREE_BYTES) -> None:
-    """Raise StackError if the disk under `folder` (which need not exist yet) has too little room."""
+def check_disk(
+    folder: Path, least_bytes: int = LEAST_FREE_BYTES, setting: str = "LABELMILL_HOME", what: str = "state"
+) -> None:
+    """Raise StackError if the disk under `folder` (which need not exist yet) has too little room for `what`.
+
+    `setting` puts it elsewhere.
+    """
     place = next(parent for parent in [folder, *folder.parents] if parent.exists())
     free = shutil.disk_usage(place).free
     if free < least_bytes:
         raise StackError(
-            f"{free / 1024**3:.1f} GB are free under {place}, {least_bytes / 1024**3:.0f} GB are needed: "
-            "make room, or put the state elsewhere with LABELMILL_HOME"
+            f"{free / 1024**3:.1f} GB are free under {place}, {least_bytes / 1024**3:.1f} GB are needed: "
+            f"make room, or put the {what} elsewhere with {setting}"
         )
 
 

@@ -97,14 +97,17 @@ def reencode(source: Path, target: Path) -> None:
         raise StackError(f"{source} holds tensors of kinds {sorted(others)}, which are not re-encoded")
     start = _aligned(reader.position)
     scratch = target.with_name(target.name + ".new")
-    with scratch.open("wb") as file:
-        head = metadata + b"".join(_entries(tensors))
-        file.write(head.ljust(_aligned(len(head)), b"\0"))
-        for tensor in tensors:
-            body = data[start + tensor.offset : start + tensor.offset + tensor.size]
-            body = _q8_0(body) if tensor.kind == _Q4_1 else body
-            file.write(body.ljust(_aligned(len(body)), b"\0"))
-    scratch.replace(target)
+    try:
+        with scratch.open("wb") as file:
+            head = metadata + b"".join(_entries(tensors))
+            file.write(head.ljust(_aligned(len(head)), b"\0"))
+            for tensor in tensors:
+                body = data[start + tensor.offset : start + tensor.offset + tensor.size]
+                body = _q8_0(body) if tensor.kind == _Q4_1 else body
+                file.write(body.ljust(_aligned(len(body)), b"\0"))
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _entries(tensors: list[_Tensor]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ import platformdirs
 import requests
 from jgo.maven import MavenContext
 
-from labelmill_local.errors import StackError
+from labelmill_local.errors import StackError, cannot_write
 
 PINS_FILE = Path(__file__).with_name("kafka-jars.txt")
 _TIMEOUT_S = 60
@@ -113,7 +113,10 @@ def _download(context: MavenContext, pin: Pin) -> None:
     try:
         context.project(pin.group, pin.artifact).at_version(pin.version).artifact().resolve()
     except (OSError, RuntimeError, requests.RequestException) as error:
-        _path(context, pin).unlink(missing_ok=True)
+        path = _path(context, pin)
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (ours := cannot_write(path.parent, error)):
+            raise ours from error
         raise StackError(
             f"cannot fetch {pin.artifact} {pin.version} from the Maven repository ({type(error).__name__}): "
             "check the network, name a mirror with LABELMILL_MAVEN_URL, or use your own broker with "

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
-from labelmill_local.errors import StackError
+from labelmill_local.errors import StackError, cannot_write
 from labelmill_local.gguf import reencode
 from labelmill_local.http import answers_200
 from labelmill_local.ports import HOST
@@ -54,9 +54,13 @@ def fast_model() -> Path:
     source = packaged_model()
     size = source.stat().st_size  # another release of the package has other weights
     target = platformdirs.user_cache_path("labelmill") / "models" / f"{source.stem}-{size}-Q8_0.gguf"
-    if not target.exists():
+    if target.exists():
+        return target
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
         reencode(source, target)
+    except OSError as error:
+        raise cannot_write(target.parent, error) or error from error
     return target
 
 

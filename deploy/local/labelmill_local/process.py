@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ _BACKOFF_FIRST_S = 0.5
 _BACKOFF_MAX_S = 30.0
 _STABLE_AFTER_S = 60.0
 _LOG_MAX_BYTES = 50_000_000
+_LOG_LOOK_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class ChildProcess:
         backoff_s = _BACKOFF_FIRST_S
         while True:
             started = time.monotonic()
-            status = await self.wait()
+            status = await self._ended()
             if time.monotonic() - started > _STABLE_AFTER_S:
                 backoff_s = _BACKOFF_FIRST_S
             _log.warning(
@@ -157,7 +159,17 @@ class ChildProcess:
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
             self.restarts += 1
-            self._spawn()
+            try:
+                self._spawn()
+            except OSError as error:  # no memory or no process to be had: perhaps at the next try
+                _log.warning("%s cannot be started: %s", self.command.name, error)
+
+    async def _ended(self) -> int:
+        """The exit status of the present run; meanwhile its log is kept small."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self.wait(), _LOG_LOOK_EVERY_S)
+            await asyncio.to_thread(_keep_log_small, self.command.log_file)
 
     async def _end_supervision(self) -> None:
         if self._supervisor is not None:
@@ -185,8 +197,11 @@ def log_tail(path: Path, lines: int = 20, max_bytes: int = 16_384) -> str:
 
 
 def _keep_log_small(path: Path) -> None:
+    """Move a grown log's text to `<name>.1`. The child keeps the file open, so it is emptied, not renamed;
+    what the child writes in the instant between is lost."""
     if path.exists() and path.stat().st_size > _LOG_MAX_BYTES:
-        path.replace(path.with_suffix(path.suffix + ".1"))
+        shutil.copyfile(path, path.with_suffix(path.suffix + ".1"))
+        os.truncate(path, 0)
 
 
 def _family(pid: int) -> list[psutil.Process]:

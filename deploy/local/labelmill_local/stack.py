@@ -10,7 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from labelmill_local.checks import check_disk, check_packages, check_port, check_python
+import platformdirs
+
+from labelmill_local.checks import (
+    LEAST_FREE_CACHE_BYTES,
+    check_disk,
+    check_packages,
+    check_port,
+    check_python,
+)
 from labelmill_local.http import answers_200
 from labelmill_local.kafka import Kafka
 from labelmill_local.llm import MODEL_NAME, LlmServer, LlmSettings
@@ -135,6 +143,8 @@ class Stack:
         check_python()
         check_packages([spec.argv[2] for spec in self.services if list(spec.argv[1:2]) == ["-m"]])
         check_disk(self.settings.home)
+        cache = platformdirs.user_cache_path("labelmill")
+        check_disk(cache, LEAST_FREE_CACHE_BYTES, "XDG_CACHE_HOME", "cache")
         ours = {"kafka_port": self.kafka, "postgres_port": self.postgres, "llm_port": self.llm}
         for name in [name for name, part in ours.items() if part is not None]:
             await check_port(
