@@ -50,7 +50,7 @@ async def _demo(example: Example, home: Path, output: Path, *, keep: bool) -> No
     from labelmill_local.standard import standard_stack  # noqa: PLC0415
 
     started = time.monotonic()
-    _empty(home)
+    fresh_home(home)
     try:
         standard = standard_stack(StackSettings(home=home))
         async with standard.stack:
@@ -63,7 +63,7 @@ async def _demo(example: Example, home: Path, output: Path, *, keep: bool) -> No
         raise CliError(str(error)) from error
 
 
-def _empty(home: Path) -> None:
+def fresh_home(home: Path) -> None:
     """Make `home` a fresh folder. What an earlier demo left is removed, and nothing that is not a demo's.
 
     Raises CliError if a system runs there, or if the folder holds anything else.
