@@ -25,7 +25,7 @@ class AtOnce:
         """Nothing to stop."""
 
     async def answer(self, questions: Sequence[Question]) -> Sequence[Answer]:
-        return [_answer(question.options) for question in questions]
+        return [_answer(len(question.answers)) for question in questions]
 
 
 def _answer(options: int) -> Answer:

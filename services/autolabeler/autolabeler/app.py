@@ -37,14 +37,19 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
 
     broker = kafka.broker(settings)
     publisher = Publisher(settings)
-    database = Database(settings, "autolabeler", "autolabeler")
+    # Nothing here locks or sets anything in a session: a reset would double the vote cache's round trips.
+    database = Database(settings, "autolabeler", "autolabeler", reset=False)
     projects = Follower(settings, PROJECTS, ProjectPublished)
     releases = Follower(settings, RELEASES, ReleasePublished, show_release)
     answerer = answerer or LlmAnswerer(settings)
     cache = VoteCache(context, database, settings.vote_retention_days)
     calls = Calls(context, settings, answerer, cache)
     students = Students(load)
-    window = Window(settings.autolabeler_window_items, settings.autolabeler_window_span)
+    window = Window(
+        settings.autolabeler_window_items,
+        settings.autolabeler_window_bytes,
+        settings.autolabeler_window_span,
+    )
     sink = Sink(context, publisher, settings.autolabeler_collect_seconds)
     plans = Plans(projects, releases, settings.llm_tokens_field)
     voting = Voting(metrics, answerer, cache, calls, students)

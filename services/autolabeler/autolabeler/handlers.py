@@ -52,6 +52,7 @@ class Labeler:
         self._batches: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._draining = False
+        self._drains = 0
 
     def connect(self, subscription: Subscription) -> None:
         """Tell where offsets are committed; to be called before the start."""
@@ -70,10 +71,14 @@ class Labeler:
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
         """Take a batch into the window, once there is room, and return while it is being worked on."""
-        if not await self._room(len(records)):
-            # The partitions are moving away: whoever holds them next reads these records again.
+        sizes = [len(record.value or b"") for record in records]
+        if not await self._room(len(records), sum(sizes)):
+            # The partitions move away, or have: whoever holds them next reads these records again.
             return []
-        lanes = {record.partition: self._window.take(record.partition, record.offset) for record in records}
+        lanes = {
+            record.partition: self._window.take(record.partition, record.offset, size)
+            for record, size in zip(records, sizes, strict=True)
+        }
         task = asyncio.create_task(self._label(records, lanes))
         self._batches.add(task)
         task.add_done_callback(self._batch_ended)
@@ -89,11 +94,16 @@ class Labeler:
         """Note that items were finished."""
         self._changed.set()
 
-    async def _room(self, records: int) -> bool:
-        while not self._draining and not self._window.has_room(records):
+    async def _room(self, records: int, size: int) -> bool:
+        """Return whether there is room; False if the partitions were given up meanwhile.
+
+        A drain with nothing to wait for is over before who waits here wakes up: the number of drains tells.
+        """
+        drains = self._drains
+        while not self._draining and drains == self._drains and not self._window.has_room(records, size):
             self._changed.clear()
             await self._changed.wait()
-        return not self._draining
+        return not self._draining and drains == self._drains
 
     async def _label(self, records: Sequence[ConsumerRecord], lanes: dict[int, Lane]) -> None:
         parsed, letters = parse(records, self._decoder, check_item)
@@ -117,6 +127,7 @@ class Labeler:
 
     async def _drain(self) -> None:
         self._draining = True
+        self._drains += 1
         self._changed.set()
         self._calls.pause()
         try:

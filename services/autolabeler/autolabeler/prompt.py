@@ -50,9 +50,9 @@ class Template:
     def question(self, encoded: bytes) -> Question:
         """Return the question about an item; `encoded` is its text as `encode_text` gives it."""
         key = self._key.copy()
-        rest = encoded + self._tail
-        key.update(rest)
-        return Question(key.digest(), self._model, self._head + rest, self._answers)
+        key.update(encoded)
+        key.update(self._tail)
+        return Question(key.digest(), self._model, (self._head, encoded, self._tail), self._answers)
 
 
 def _top_logprobs(voter: VoterSpec, labels: int) -> int:

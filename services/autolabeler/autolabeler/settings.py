@@ -40,6 +40,8 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
     """Most records taken from Kafka at once."""
     autolabeler_window_items: PositiveInt = 4000
     """Most unfinished items in memory."""
+    autolabeler_window_bytes: PositiveInt = 64 * 1024 * 1024
+    """Most bytes of unfinished records; in memory an item takes some three times its record's size."""
     autolabeler_window_span: PositiveInt = 50_000
     """Most records beyond the committed offsets: what may be done again (from the cache) after a crash."""
     autolabeler_commit_seconds: PositiveFloat = 0.2

@@ -14,15 +14,15 @@ class Question(NamedTuple):
 
     key: bytes
     model: str
-    body: bytes
-    """The request body, JSON."""
+    parts: tuple[bytes, bytes, bytes]
+    """The request body in pieces that questions share: what comes before the text, the text, the rest."""
     answers: tuple[str, ...]
     """What may be answered, a letter or a word an option, in the order the options are shown."""
 
     @property
-    def options(self) -> int:
-        """How many options the prompt shows."""
-        return len(self.answers)
+    def body(self) -> bytes:
+        """The request body, JSON. Put together when it is sent: thousands of questions may wait."""
+        return b"".join(self.parts)
 
 
 class Answer(NamedTuple):

@@ -14,14 +14,19 @@ class Lane:
     `live` turns false when the partition is given up: what finishes later belongs to somebody else.
     """
 
-    __slots__ = ("_done", "_next", "_taken", "live", "unfinished")
+    __slots__ = ("_last", "_next", "_sizes", "_taken", "live", "unfinished_bytes")
 
     def __init__(self) -> None:
         self.live = True
-        self.unfinished = 0
+        self.unfinished_bytes = 0
         self._taken: deque[int] = deque()
-        self._done: set[int] = set()
+        self._sizes: dict[int, int] = {}
+        self._last = -1
         self._next: int | None = None
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._sizes)
 
     @property
     def span(self) -> int:
@@ -33,32 +38,33 @@ class Lane:
         """The offset to commit: that of the next record to read. None before the first record is done."""
         return self._next
 
-    def take(self, offset: int) -> None:
+    def take(self, offset: int, size: int) -> None:
+        """Note a record of `size` bytes. Raises ValueError if its offset does not follow the ones before."""
+        if offset <= self._last:
+            # Whatever were committed after this might lie beyond records that were never worked on.
+            raise ValueError(f"offset {offset} was taken after {self._last}")
+        self._last = offset
         self._taken.append(offset)
-        self.unfinished += 1
+        self._sizes[offset] = size
+        self.unfinished_bytes += size
 
     def finish(self, offset: int) -> None:
-        self.unfinished -= 1
-        if self._taken[0] != offset:
-            self._done.add(offset)
-            return
-        self._taken.popleft()
-        while self._taken and self._taken[0] in self._done:
-            offset = self._taken.popleft()
-            self._done.remove(offset)
-        self._next = offset + 1
+        self.unfinished_bytes -= self._sizes.pop(offset)
+        while self._taken and self._taken[0] not in self._sizes:
+            self._next = self._taken.popleft() + 1
 
 
 class Window:
     """The items at work, over all partitions held, and how many more may be taken.
 
-    `max_items` bounds the unfinished items, which hold texts in memory. `max_span` bounds the records
-    beyond the committed offsets, finished or not: how much is repeated after a crash. It is larger, so
-    that one slow item does not stop the others.
+    `max_items` and `max_bytes` bound the unfinished items, which hold texts in memory. `max_span` bounds
+    the records beyond the committed offsets, finished or not: how much is repeated after a crash. It is
+    larger, so that one slow item does not stop the others.
     """
 
-    def __init__(self, max_items: int, max_span: int) -> None:
+    def __init__(self, max_items: int, max_bytes: int, max_span: int) -> None:
         self._max_items = max_items
+        self._max_bytes = max_bytes
         self._max_span = max_span
         self._lanes: dict[int, Lane] = {}
         self._committed: dict[int, int] = {}
@@ -67,22 +73,24 @@ class Window:
     def unfinished(self) -> int:
         return sum(lane.unfinished for lane in self._lanes.values())
 
-    def has_room(self, records: int) -> bool:
-        """Return whether that many more may be taken; an empty window takes any number."""
-        span = sum(lane.span for lane in self._lanes.values())
+    def has_room(self, records: int, size: int) -> bool:
+        """Return whether so many more, of `size` bytes together, may be taken; an empty window takes any."""
+        lanes = self._lanes.values()
+        span = sum(lane.span for lane in lanes)
         unfinished = self.unfinished
-        fits = unfinished + records <= self._max_items or unfinished == 0
-        return fits and (span + records <= self._max_span or span == 0)
+        held = sum(lane.unfinished_bytes for lane in lanes)
+        fits = unfinished + records <= self._max_items and held + size <= self._max_bytes
+        return (fits or unfinished == 0) and (span + records <= self._max_span or span == 0)
 
-    def take(self, partition: int, offset: int) -> Lane:
+    def take(self, partition: int, offset: int, size: int) -> Lane:
         """Note that a record is being worked on and return its lane, to be told when it is finished.
 
-        Offsets of a partition must come in rising order, as Kafka delivers them.
+        Offsets of a partition must come in rising order, as Kafka delivers them: ValueError otherwise.
         """
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = Lane()
-        lane.take(offset)
+        lane.take(offset, size)
         return lane
 
     def committable(self) -> dict[int, int]:

@@ -76,8 +76,8 @@ class FakeAnswerer:
 
     @staticmethod
     def good(question: Question) -> Answer:
-        rest = 0.3 / (question.options - 1)
-        return Answer((0.7, *[round(rest, 6)] * (question.options - 1)), 100, 1)
+        rest = 0.3 / (len(question.answers) - 1)
+        return Answer((0.7, *[round(rest, 6)] * (len(question.answers) - 1)), 100, 1)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from autolabeler.planning import Plans
 from autolabeler.settings import AutolabelerSettings
 from autolabeler.sink import Sink
 from autolabeler.student import Students
-from autolabeler.voters import Unusable
+from autolabeler.voters import Passing, Unusable
 from autolabeler.voting import Voting
 from autolabeler.window import Window
 from labelmill.errors import EmbedderUnavailable, TooManyDeadLetters
@@ -78,7 +78,11 @@ class Rig:
         self.too_many = False
         self.calls = Calls(context, settings, answerer, cache)
         self.students = Students(self._load)
-        self.window = Window(settings.autolabeler_window_items, settings.autolabeler_window_span)
+        self.window = Window(
+            settings.autolabeler_window_items,
+            settings.autolabeler_window_bytes,
+            settings.autolabeler_window_span,
+        )
         self.sink = Sink(context, self, 0.001)  # type: ignore[arg-type]
         self.labeler = Labeler(
             context=context,
@@ -169,10 +173,9 @@ async def test_a_batch_answered_at_once_needs_no_call_and_is_cached(
 
 async def test_what_is_in_the_cache_is_not_paid_again(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
     rig = await make_rig(answerer)
-    first = make_record("same")
-    await rig.labeler.handle([first])
+    await rig.labeler.handle([make_record("same")])
     await rig.settled(1)
-    repeated, another = first, make_record("same", item_id="another")
+    repeated, another = make_record("same", item_id="i0"), make_record("same", item_id="another")
     await rig.labeler.handle([repeated, another])
     scores = await rig.settled(3)
     assert len(answerer.asked) == 1
@@ -297,6 +300,35 @@ async def test_partitions_that_move_away_are_drained_first(make_rig, answerer, m
     await rig.labeler.handle(records[4:])
     await rig.settled(10)
     assert len(answerer.asked) == 10
+
+
+async def test_who_waited_for_room_takes_nothing_after_a_drain_that_never_paused(  # type: ignore[no-untyped-def]
+    make_rig, answerer, make_record
+) -> None:
+    rig = await make_rig(answerer, autolabeler_window_items=1)
+    answerer.script = [Passing("rate_limited", 60.0)]
+    first, second = make_record("one"), make_record("two")
+    await rig.labeler.handle([first])
+    waiting = asyncio.create_task(rig.labeler.handle([second]))
+    await asyncio.sleep(0.02)
+    assert answerer.in_flight == 0, "the breaker holds the only call"
+    await rig.labeler.revoked()
+    assert await waiting == []
+    assert rig.window.unfinished == 0
+    await rig.labeler.handle([first])
+    assert rig.window.unfinished == 1
+
+
+async def test_takes_no_more_bytes_than_the_window_holds(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
+    rig = await make_rig(answerer, autolabeler_window_bytes=1500)
+    answerer.gate.clear()
+    await rig.labeler.handle([make_record("a" * 1000)])
+    second = asyncio.create_task(rig.labeler.handle([make_record("b" * 1000)]))
+    await asyncio.sleep(0.02)
+    assert not second.done()
+    answerer.gate.set()
+    await asyncio.wait_for(second, 2)
+    await rig.settled(2)
 
 
 async def test_calls_that_outlast_the_drain_are_still_cached(make_rig, answerer, make_record, cache) -> None:  # type: ignore[no-untyped-def]

@@ -1,5 +1,6 @@
 """The window: only unbroken runs of finished records are committed."""
 
+import pytest
 from autolabeler.window import Lane, Window
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +8,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 
 
 def test_commits_the_unbroken_run_only() -> None:
-    window = Window(max_items=10, max_span=10)
-    lanes = {offset: window.take(0, offset) for offset in (7, 8, 9)}
+    window = Window(10, 1000, 10)
+    lanes = {offset: window.take(0, offset, 1) for offset in (7, 8, 9)}
     lanes[8].finish(8)
     assert window.committable() == {}
     lanes[7].finish(7)
@@ -20,41 +21,60 @@ def test_commits_the_unbroken_run_only() -> None:
 
 
 def test_offsets_may_have_gaps() -> None:
-    window = Window(max_items=10, max_span=10)
+    window = Window(10, 1000, 10)
     for offset in (3, 9):
-        window.take(1, offset).finish(offset)
+        window.take(1, offset, 1).finish(offset)
     assert window.committable() == {1: 10}
 
 
 def test_a_commit_that_failed_is_offered_again() -> None:
-    window = Window(max_items=10, max_span=10)
-    window.take(0, 0).finish(0)
+    window = Window(10, 1000, 10)
+    window.take(0, 0, 1).finish(0)
     assert window.committable() == window.committable() == {0: 1}
 
 
 def test_room_counts_unfinished_items_and_the_span() -> None:
-    window = Window(max_items=3, max_span=5)
-    first = window.take(0, 0)
+    window = Window(3, 1000, 5)
+    first = window.take(0, 0, 1)
     for offset in range(1, 3):
-        window.take(0, offset)
-    assert not window.has_room(1)
+        window.take(0, offset, 1)
+    assert not window.has_room(1, 1)
     first.finish(1)
     first.finish(2)
-    assert window.has_room(2)
-    assert not window.has_room(3), "the span would be 6"
+    assert window.has_room(2, 1)
+    assert not window.has_room(3, 1), "the span would be 6"
+
+
+def test_room_counts_the_bytes_of_what_is_unfinished() -> None:
+    window = Window(10, 100, 10)
+    window.take(0, 0, 70)
+    assert not window.has_room(1, 31)
+    window.take(1, 0, 30).finish(0)
+    assert window.has_room(1, 30)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("offset", [4, 5])
+def test_offsets_that_do_not_rise_are_refused(offset: int, *, finished: bool) -> None:
+    window = Window(10, 1000, 10)
+    lane = window.take(0, 5, 1)
+    if finished:
+        lane.finish(5)
+    with pytest.raises(ValueError, match="was taken after"):
+        window.take(0, offset, 1)
 
 
 def test_an_empty_window_takes_a_batch_of_any_size() -> None:
-    assert Window(max_items=1, max_span=1).has_room(1000)
+    assert Window(1, 1, 1).has_room(1000, 1000)
 
 
 def test_what_was_given_up_does_not_count_and_commits_nothing() -> None:
-    window = Window(max_items=1, max_span=10)
-    late = window.take(0, 5)
+    window = Window(1, 1000, 10)
+    late = window.take(0, 5, 1)
     window.forget()
     assert not late.live
-    assert window.has_room(1)
-    fresh = window.take(0, 5)
+    assert window.has_room(1, 1)
+    fresh = window.take(0, 5, 1)
     late.finish(5)
     assert window.committable() == {}
     assert window.unfinished == 1
@@ -64,8 +84,8 @@ def test_what_was_given_up_does_not_count_and_commits_nothing() -> None:
 
 @given(st.permutations(range(20)))
 def test_any_order_of_finishing_ends_with_everything_committed(order: list[int]) -> None:
-    window = Window(max_items=100, max_span=100)
-    lanes = [window.take(0, offset) for offset in range(20)]
+    window = Window(100, 1000, 100)
+    lanes = [window.take(0, offset, 1) for offset in range(20)]
     for offset in order:
         lanes[offset].finish(offset)
     assert window.committable() == {0: 20}
@@ -79,7 +99,7 @@ class WindowMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.window = Window(max_items=1000, max_span=1000)
+        self.window = Window(1000, 10**6, 1000)
         self.next = dict.fromkeys(range(3), 0)
         self.open: dict[int, list[int]] = {partition: [] for partition in range(3)}
         self.epoch = 0
@@ -90,7 +110,7 @@ class WindowMachine(RuleBasedStateMachine):
         offset = self.next[partition] + gap
         self.next[partition] = offset + 1
         self.open[partition].append(offset)
-        return self.epoch, partition, offset, self.window.take(partition, offset)
+        return self.epoch, partition, offset, self.window.take(partition, offset, 1)
 
     @rule(record=taken)
     def finish(self, record: tuple[int, int, int, Lane]) -> None:
