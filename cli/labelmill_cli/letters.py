@@ -1,4 +1,4 @@
-"""Dead letters as data: what a DLQ record says about itself. Pure."""
+"""Dead letters as data: what a DLQ record says about itself. No I/O."""
 
 from typing import NamedTuple
 
