@@ -21,7 +21,7 @@ from review_api.accounts.access import Access
 from review_api.accounts.first_admin import FirstAdmin
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
-from review_api.http import Shell, install_error_answers
+from review_api.http import MOST_BODY_BYTES, BodyLimit, Shell, install_error_answers
 from review_api.items import api as items_api
 from review_api.items.admission import Admission
 from review_api.items.ingestion import Ingestor
@@ -139,5 +139,7 @@ def _application(context: Context, routers: Sequence[APIRouter]) -> FastAPI:
         routes=[*operations_routes(context), *(route for router in routers for route in router.routes)],
     )
     install_error_answers(app)
+    streamed = {items_api.STREAMED, projects_api.STREAMED}
+    app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, streamed=streamed)
     app.add_middleware(Shell, metrics=context.metrics)
     return app

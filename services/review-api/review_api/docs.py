@@ -20,9 +20,11 @@ _MEANINGS = {
     404: "No such project, item, task, account or token.",
     408: "The request stopped in the middle.",
     409: "The lease is lost, or it is too late.",
+    413: "The body is too long.",
     415: "The content encoding is not known.",
     422: "The input cannot be used; `detail` says what is wrong with it.",
     429: "Too much at once; the Retry-After header says how many seconds to wait.",
+    503: "Kafka or the database is away; the Retry-After header says how many seconds to wait.",
 }
 
 

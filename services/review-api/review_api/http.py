@@ -1,9 +1,9 @@
-"""The shell around every request: error answers, security headers, and the time it took."""
+"""The shell around every request: error answers, security headers, the longest body, and the time it took."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -18,6 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from review_api.errors import ApiError
 
 log = structlog.get_logger(__name__)
+
+MOST_BODY_BYTES: Final = 1024 * 1024
+"""Longest body of a request, but for the routes that read theirs as a stream."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -71,14 +74,19 @@ def install_error_answers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refuse_plainly(_: Request, error: HTTPException) -> Response:
-        status = HTTPStatus(error.status_code)
-        body = {"error": status.phrase.lower().replace(" ", "_"), "detail": str(error.detail)}
+        body = {"error": _code(error.status_code), "detail": str(error.detail)}
         return answer(body, error.status_code, error.headers)
 
     @app.exception_handler(Exception)
     async def fail(request: Request, error: Exception) -> Response:
         log.error("request failed", method=request.method, route=route_of(request.scope), exc_info=error)
         return answer({"error": "internal", "detail": "the server failed; the log says why"}, 500)
+
+
+def _code(status: int) -> str:
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return "body_too_large"  # the phrase of this one depends on the version of Python
+    return HTTPStatus(status).phrase.lower().replace(" ", "_")
 
 
 def _what_is_wrong(error: RequestValidationError) -> str:
@@ -89,6 +97,49 @@ def _what_is_wrong(error: RequestValidationError) -> str:
 def route_of(scope: Scope) -> str:
     """Return the template of the route that a request took (a bounded set), or `unmatched`."""
     return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+class BodyLimit:
+    """ASGI middleware: refuses a body over the limit; FastAPI reads all of it before it asks who sends it.
+
+    A declared length is refused unread, an undeclared one where it passes the limit. The routes `streamed`
+    (method and template) read piece by piece, and bound by themselves what they hold.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int, streamed: Collection[tuple[str, str]]) -> None:
+        self._app = app
+        self._most_bytes = most_bytes
+        self._streamed = streamed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared, received = _declared_length(scope), 0
+
+        async def receiving() -> Message:
+            nonlocal received
+            # The route is known by now: a body is first asked for when the request has been matched.
+            if (scope["method"], route_of(scope)) in self._streamed:
+                return await receive()
+            self._check(declared)
+            message = await receive()
+            received += len(message.get("body", b""))
+            self._check(received)
+            return message
+
+        await self._app(scope, receiving, send)
+
+    def _check(self, size: int) -> None:
+        if size > self._most_bytes:
+            # FastAPI makes a 400 of whatever else is raised while it reads a body.
+            detail = f"a request to this address has at most {self._most_bytes} bytes"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+
+
+def _declared_length(scope: Scope) -> int:
+    text = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(text) if text.isdigit() else 0
 
 
 class Shell:

@@ -41,6 +41,14 @@ def test_guesses_of_one_name_from_one_place_have_to_wait() -> None:
     assert guesses.wait("ada", "10.0.0.1", 3.0) == 0
 
 
+def test_signing_in_leaves_no_failure_behind() -> None:
+    guesses = Guesses(1)
+    for _ in range(50):
+        assert guesses.wait("ada", "10.0.0.1", 0.0) == 0, "an office signs in on a Monday morning"
+        guesses.failed("ada", "10.0.0.1", 0.0)
+        guesses.succeeded("ada", "10.0.0.1")
+
+
 def test_many_names_from_one_place_have_to_wait_too() -> None:
     guesses = Guesses(1)
     for number in range(10):

@@ -76,7 +76,9 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
     admin = access.require("admin")
 
     @routes.post(
-        "/accounts", summary="Make or change an account", responses=documented(AccountSaved, 401, 403, 422)
+        "/accounts",
+        summary="Make or change an account",
+        responses=documented(AccountSaved, 401, 403, 413, 422),
     )
     async def put_account(body: NewAccount, by: Annotated[Principal, Depends(admin)]) -> Response:
         hashed = None if body.password is None else await passwords.hash(body.password)
@@ -96,7 +98,7 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
     @routes.post(
         "/accounts/{name}/tokens",
         summary="Make an API token",
-        responses=documented(TokenMade, 401, 403, 404, 422, status=201),
+        responses=documented(TokenMade, 401, 403, 404, 413, 422, status=201),
         status_code=201,
     )
     async def make_token(name: Name, body: NewToken, by: Annotated[Principal, Depends(admin)]) -> Response:

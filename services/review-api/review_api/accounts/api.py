@@ -45,7 +45,7 @@ def router(
     guesses = Guesses(settings.login_attempts)
     someone = access.require()
 
-    @routes.post("/login", summary="Sign in with a password", responses=documented(Me, 401, 422, 429))
+    @routes.post("/login", summary="Sign in with a password", responses=documented(Me, 401, 413, 422, 429))
     async def login(body: Login, request: Request) -> Response:
         """Answers with the session cookie (HttpOnly, SameSite=Strict) and the CSRF token that every unsafe
         request of the session sends in the X-CSRF-Token header."""
@@ -93,18 +93,25 @@ async def _check_password(
     store: AccountStore, passwords: secrecy.Passwords, guesses: Guesses, body: Login, request: Request
 ) -> None:
     address = request.client.host if request.client else ""
-    wait = guesses.wait(body.name, address, time.monotonic())
+    known = re.match(NAME_PATTERN, body.name)
+    stored = await store.password_hash(body.name) if known else None
+    _count_try(guesses, body.name, address)
+    if not await passwords.matches(stored, body.password):
+        log.warning("sign-in refused", address=address)
+        raise ApiError(401, "wrong_credentials", "name or password is wrong")
+    guesses.succeeded(body.name, address)
+
+
+def _count_try(guesses: Guesses, name: str, address: str) -> None:
+    """Take a try for a failure until it has succeeded. Nothing is awaited in here, nor between this and the
+    check: tries that come all at once would otherwise all find that none has failed yet."""
+    now = time.monotonic()
+    wait = guesses.wait(name, address, now)
     if wait > 0:
         raise ApiError(
             429, "too_many_attempts", "wait before trying again", {"Retry-After": str(int(wait) + 1)}
         )
-    known = re.match(NAME_PATTERN, body.name)
-    stored = await store.password_hash(body.name) if known else None
-    if not await passwords.matches(stored, body.password):
-        guesses.failed(body.name, address, time.monotonic())
-        log.warning("sign-in refused", address=address)
-        raise ApiError(401, "wrong_credentials", "name or password is wrong")
-    guesses.succeeded(body.name, address)
+    guesses.failed(name, address, now)
 
 
 async def _me(store: AccountStore, principal: Principal, session: str) -> dict[str, object]:

@@ -37,6 +37,14 @@ class Attempts:
         """Forget the failures of a key."""
         self._failures.pop(key, None)
 
+    def take_back(self, key: str) -> None:
+        """Forget the last failure of a key."""
+        recent = self._failures.get(key)
+        if recent:
+            recent.pop()
+            if not recent:
+                del self._failures[key]
+
 
 class Guesses:
     """The limits of signing in: a name from one address, a name from anywhere, anyone from one address."""
@@ -55,11 +63,13 @@ class Guesses:
         )
 
     def failed(self, name: str, address: str, now: float) -> None:
-        """Note a wrong password."""
+        """Note a wrong password, or a try of which nobody knows yet."""
         self._pairs.failed(f"{address} {name}", now)
         self._names.failed(name, now)
         self._addresses.failed(address, now)
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forgive the wrong passwords of this name from this address."""
+        """Forgive the wrong passwords of this name from this address. Elsewhere only this try is no failure."""
         self._pairs.succeeded(f"{address} {name}")
+        self._names.take_back(name)
+        self._addresses.take_back(address)

@@ -26,6 +26,9 @@ from review_api.projects.store import ProjectStore
 
 log = structlog.get_logger(__name__)
 
+STREAMED: Final = ("POST", "/v1/projects/{project}/items")
+"""The route that reads its body as it arrives, however long that is."""
+
 _MOST_DRAINED_BYTES = 64 * 1024 * 1024
 
 _BODY: Final[dict[str, Any]] = {

@@ -1,13 +1,10 @@
 """Routes for defining projects and looking at them."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-import msgspec
 import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 from labelmill.errors import InvalidProject
-from labelmill.kinds import kind_named
 from labelmill.projects import ProjectSpec, load_project
 from pydantic import BaseModel
 
@@ -24,6 +21,9 @@ log = structlog.get_logger(__name__)
 Project = Annotated[str, Path(max_length=63, examples=["sentiment"])]
 
 _MOST_SPEC_BYTES = 1024 * 1024
+
+STREAMED: Final = ("PUT", "/v1/projects/{project}")
+"""The route that reads its body itself, up to a limit of its own."""
 
 _EXAMPLE = """\
 project: sentiment
@@ -137,29 +137,10 @@ async def _body(request: Request) -> bytes:
 def _read(body: bytes, project: str) -> ProjectSpec:
     try:
         spec = load_project(body)
-        kind_named(spec.kind)
     except InvalidProject as error:
         raise ApiError(422, "invalid_project", str(error)) from error
-    except (RecursionError, UnicodeError, ValueError) as error:
-        raise ApiError(422, "invalid_project", f"not YAML: {error}") from error
     if spec.project != project:
         raise ApiError(
             422, "invalid_project", f"project: {spec.project!r} differs from the {project!r} in the address"
         )
-    if not all(map(_storable, _texts(msgspec.to_builtins(spec)))):
-        raise ApiError(422, "invalid_project", "a text holds a NUL or half a surrogate pair: remove it")
     return spec
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _texts([*value.keys(), *value.values()])
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
-
-
-def _storable(text: str) -> bool:
-    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)

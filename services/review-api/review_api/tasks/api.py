@@ -101,7 +101,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
     @routes.post(
         "/projects/{project}/tasks/claim",
         summary="Claim tasks",
-        responses=documented(Tasks, 401, 403, 404, 422),
+        responses=documented(Tasks, 401, 403, 404, 413, 422),
     )
     async def claim(
         project: Project, by: Annotated[Principal, Depends(reviewer)], body: Claim | None = None
@@ -114,7 +114,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
     @routes.post(
         "/tasks/{task_id}/decision",
         summary="Answer a task",
-        responses=documented(DecisionCounted, 401, 403, 404, 409, 422),
+        responses=documented(DecisionCounted, 401, 403, 404, 409, 413, 422),
     )
     async def decide(
         task_id: TaskId, body: Decision, by: Annotated[Principal, Depends(reviewer)]
@@ -126,7 +126,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
     @routes.post(
         "/tasks/{task_id}/heartbeat",
         summary="Keep the lease of a task",
-        responses=documented(Lease, 401, 403, 404, 409, 422),
+        responses=documented(Lease, 401, 403, 404, 409, 413, 422),
     )
     async def heartbeat(
         task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(reviewer)]
@@ -137,7 +137,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
     @routes.post(
         "/tasks/{task_id}/skip",
         summary="Give a task back",
-        responses=documented(Skipped, 401, 403, 404, 409, 422),
+        responses=documented(Skipped, 401, 403, 404, 409, 413, 422),
     )
     async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(reviewer)]) -> Response:
         """Others may take it at once; the same person is not offered it again for a while."""
