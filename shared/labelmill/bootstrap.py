@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.api import Response
 
+from labelmill.errors import BootstrapFailed
 from labelmill.runtime.kafka import MAX_REQUEST_BYTES, MAX_TOPIC_BYTES, client_options
 from labelmill.runtime.settings import KafkaSettings
 from labelmill.topics import DAY_MS, TOPICS, Topic
@@ -24,10 +27,24 @@ async def create_topics(settings: KafkaSettings) -> list[str]:
         present = set(await admin.list_topics())
         missing = [topic for topic in _new_topics(settings) if topic.name not in present]
         if missing:
-            await admin.create_topics(missing)
+            check_created(await admin.create_topics(missing))
         return [topic.name for topic in missing]
     finally:
         await admin.close()
+
+
+def check_created(response: Response) -> None:
+    """Look at the answer for each topic: aiokafka raises nothing. Raises BootstrapFailed.
+
+    A topic that another process made meanwhile is as good as one made here.
+    """
+    refused = []
+    for name, code, *rest in response.topic_errors:
+        if code not in (NoError.errno, TopicAlreadyExistsError.errno):
+            detail = next((each for each in rest if each), None) or for_code(code).description
+            refused.append(f"{name}: {for_code(code).__name__} ({detail})")
+    if refused:
+        raise BootstrapFailed("the broker did not make these topics: " + "; ".join(refused))
 
 
 def _new_topics(settings: KafkaSettings) -> list[NewTopic]:

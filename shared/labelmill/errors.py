@@ -11,12 +11,15 @@ class InvalidRecord(LabelmillError):
     Attributes:
         reason: a short stable code (`malformed_json`, `unknown_project`, ...), fit for a metric label.
         detail: one sentence for the person who looks at the record.
+        is_blameless: the record is sound and the cause outside it is known, so it says nothing about the
+            other records: it does not count towards the share of dead letters that stops the service.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, *, is_blameless: bool = False) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.is_blameless = is_blameless
 
 
 class InvalidLabel(LabelmillError):
@@ -29,6 +32,10 @@ class InvalidProject(LabelmillError):
 
 class TooManyDeadLetters(LabelmillError):
     """So many records failed that something other than the records must be wrong."""
+
+
+class BootstrapFailed(LabelmillError):
+    """The broker refused to make topics; the message names them and its reasons."""
 
 
 class EmbedderUnavailable(LabelmillError):
