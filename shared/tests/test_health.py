@@ -23,6 +23,17 @@ def test_work_without_progress_stalls_and_progress_mends_it() -> None:
     assert health.stalled(now=21.5) == ["b", "a"] or health.stalled(now=21.5) == ["a", "b"]
 
 
+def test_what_must_be_waited_for_is_no_stall() -> None:
+    health = Health(stall_seconds=10)
+    health.busy("a", now=0)
+    health.waiting(now=9)
+    assert health.stalled(now=19) == []
+    assert health.stalled(now=19.5) == ["a"]
+    health.progress("a", idle=True, now=20)
+    health.waiting(now=21)
+    assert health.stalled(now=1e9) == [], "who has no work waits for nothing"
+
+
 async def test_the_first_failure_is_the_one_that_counts() -> None:
     health = Health(stall_seconds=10)
     assert health.failure is None

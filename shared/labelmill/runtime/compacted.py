@@ -1,7 +1,7 @@
 """Following a compacted topic: the newest event per key, in memory, always up to date."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 import structlog
@@ -11,8 +11,10 @@ from aiokafka import errors as kafka_errors
 from labelmill.errors import InvalidRecord
 from labelmill.events import Event, EventDecoder
 from labelmill.runtime import kafka
+from labelmill.runtime.health import Health
 from labelmill.runtime.retry import outages
 from labelmill.runtime.settings import KafkaSettings
+from labelmill.runtime.tasks import break_off, supervised
 from labelmill.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -35,12 +37,17 @@ class Follower(Generic[E]):
         topic: Topic,
         event: type[E],
         on_change: Callable[[E], None] | None = None,
+        *,
+        health: Health | None = None,
     ) -> None:
-        """`on_change` hears of every event, also of those read at the start; it must not block."""
+        """`on_change` hears of every event, also of those read at the start; it must not block. `health` is
+        that of the service, which stops should an error end the following: a view that stands still is wrong.
+        """
         self.topic = topic
         self._settings = settings
         self._decoder = EventDecoder(event)
         self._on_change = on_change
+        self._health = health
         self._latest: dict[str, E] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
@@ -57,12 +64,15 @@ class Follower(Generic[E]):
                     await consumer.stop()
                     raise
                 self._consumer = consumer
-        self._following = asyncio.create_task(self._follow())
+        self._following = (
+            asyncio.create_task(self._follow())
+            if self._health is None
+            else supervised(self._follow(), self._health)
+        )
         await self.catch_up()
 
     async def stop(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
+        await break_off(self._following)
         if self._consumer is not None:
             await self._consumer.stop()
 
@@ -75,12 +85,25 @@ class Follower(Generic[E]):
         return dict(self._latest)
 
     async def catch_up(self) -> None:
-        """Return once everything that was in the topic at the call has been read."""
+        """Return once everything that was in the topic at the call has been read.
+
+        Raises what ended the following of the topic, if it has ended.
+        """
         assert self._consumer is not None
+        assert self._following is not None
         ends: dict[TopicPartition, int] = {}
         async for attempt in outages():
             with attempt:
                 ends = await self._consumer.end_offsets(self._partitions())
+        reaching = asyncio.create_task(self._reach(ends))
+        try:
+            await asyncio.wait({reaching, self._following}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reaching.cancel()
+        if self._following.done():
+            self._following.result()
+
+    async def _reach(self, ends: Mapping[TopicPartition, int]) -> None:
         async with self._moved:
             await self._moved.wait_for(lambda: all(self._position(tp) >= end for tp, end in ends.items()))
 

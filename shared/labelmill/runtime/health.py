@@ -8,7 +8,7 @@ class Health:
     """What the health pages answer and what stops the service.
 
     A component calls `busy` when it takes up work and `progress` when it finished some. Liveness
-    fails if there has been work and no progress for `stall_seconds`.
+    fails if there has been work and no progress for `stall_seconds`, unless something else is waited for.
     """
 
     def __init__(self, stall_seconds: float) -> None:
@@ -28,6 +28,14 @@ class Health:
             self._busy_since.pop(component, None)
         else:
             self._busy_since[component] = time.monotonic() if now is None else now
+
+    def waiting(self, now: float | None = None) -> None:
+        """Note that the process waits as it should, for a broker, a database or a provider that is away.
+
+        A restart would not end that wait, so it counts for every component: who works needs who is away.
+        """
+        at = time.monotonic() if now is None else now
+        self._busy_since = dict.fromkeys(self._busy_since, at)
 
     def stalled(self, now: float | None = None) -> list[str]:
         """Return the components that have had work and made no progress for too long."""

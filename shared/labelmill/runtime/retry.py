@@ -8,6 +8,8 @@ from aiokafka import errors as kafka_errors
 from prometheus_client import Counter
 from stamina.instrumentation import RetryDetails, StructlogOnRetryHook, set_on_retry_hooks
 
+from labelmill.runtime.health import Health
+
 _PASSING_KAFKA = (
     kafka_errors.KafkaConnectionError,
     kafka_errors.KafkaTimeoutError,
@@ -42,10 +44,11 @@ def outages() -> AsyncIterator[stamina.Attempt]:
     ).__aiter__()
 
 
-def count_retries(counter: Counter) -> None:
-    """Add every wait of this process to `counter` from now on, besides logging it."""
+def watch_outages(counter: Counter, health: Health) -> None:
+    """From now on add every wait of this process to `counter`, besides logging it, and have liveness know."""
 
-    def count(details: RetryDetails) -> None:
+    def note(details: RetryDetails) -> None:
         counter.inc()
+        health.waiting()
 
-    set_on_retry_hooks([StructlogOnRetryHook, count])
+    set_on_retry_hooks([StructlogOnRetryHook, note])

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from labelmill.runtime import logs, tracing
 from labelmill.runtime.health import Health
 from labelmill.runtime.metrics import Metrics
-from labelmill.runtime.retry import count_retries
+from labelmill.runtime.retry import watch_outages
 from labelmill.runtime.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class Service:
 
     async def run(self) -> None:
         """Return after a graceful stop. Raises what made a component fail."""
-        count_retries(self.context.metrics.outage_retries)
+        watch_outages(self.context.metrics.outage_retries, self.context.health)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
@@ -131,10 +131,18 @@ class Service:
         try:
             async with asyncio.timeout(self.context.settings.shutdown_seconds * (1 - _SHARE_FOR_HTTP)):
                 for component in reversed(self._started):
-                    await component.stop()
+                    await self._stop_one(component)
         except TimeoutError:
             log.warning("stopped before all work was done; it will be delivered again")
         self.context.tracer.shutdown()
+
+    async def _stop_one(self, component: Component) -> None:
+        """Stop a component; if that fails the others are stopped all the same, and the service has failed."""
+        try:
+            await component.stop()
+        except Exception as error:
+            log.exception("a component did not stop in order", component=type(component).__name__)
+            self.context.health.fail(error)
 
     def _server(self) -> uvicorn.Server:
         settings = self.context.settings
