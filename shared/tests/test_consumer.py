@@ -8,10 +8,16 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka_errors
 from hypothesis import given
 from hypothesis import strategies as st
+from labelmill.errors import InvalidRecord, TooManyDeadLetters
 from labelmill.events import EventDecoder, ItemIngested, check_item, encode
-from labelmill.runtime import tracing
-from labelmill.runtime.consumer import Parsed, isolate, next_offsets, parse
+from labelmill.runtime import kafka, tracing
+from labelmill.runtime.consumer import Parsed, Subscription, isolate, next_offsets, parse
+from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.retry import is_passing
+from labelmill.runtime.service import Context
+from labelmill.runtime.settings import ServiceSettings
+from labelmill.topics import ITEMS
 
 decoder = EventDecoder(ItemIngested)
 
@@ -77,6 +83,7 @@ def test_trace_context_is_passed_on_byte_for_byte() -> None:
         ("traceparent", TRACE)
     ]
     assert tracing.passed_on(record(0, headers=(("a", b"b"),))) == []
+    assert tracing.passed_on(record(0, headers=(("traceparent", None),))) == []
     assert tracing.passed_on(record(0, headers=(("traceparent", b"\xff"),))) == [("traceparent", b"\xff")]
 
 
@@ -118,3 +125,69 @@ def test_a_share_of_new_traces_is_sampled() -> None:
 )
 def test_which_errors_pass_by_themselves(error: Exception, passes: bool) -> None:
     assert is_passing(error) is passes
+
+
+class Broker:
+    """What a subscription knows of its consumer."""
+
+    def __init__(self, *held: int) -> None:
+        self.held = {TopicPartition("items", partition) for partition in held}
+        self.committed: dict[TopicPartition, int] = {}
+        self.failure: kafka_errors.KafkaError | None = None
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.held
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.committed |= offsets
+
+
+@pytest.fixture
+def subscription() -> Subscription:
+    settings = ServiceSettings(dlq_window=3)
+
+    async def handle(_: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
+        return []
+
+    return Subscription(
+        Context.create("test", settings),
+        kafka.broker(settings),
+        Publisher(settings),
+        group="test",
+        topics=[ITEMS],
+        handle=handle,
+        commit="by_handler",
+    )
+
+
+async def test_only_what_is_held_is_committed_and_only_then_is_it_said(
+    subscription: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = TopicPartition("items", 0), TopicPartition("items", 1)
+    broker = Broker(0)
+    monkeypatch.setattr(Subscription, "_consumer", broker)
+    assert await subscription.commit({mine: 5})
+    assert not await subscription.commit({mine: 6, other: 9})
+    assert not await subscription.commit({other: 9})
+    assert not await subscription.commit({})
+    assert broker.committed == {mine: 6}
+    broker.failure = kafka_errors.KafkaConnectionError("gone")
+    assert not await subscription.commit({mine: 7})
+
+
+async def test_letters_whose_records_are_blameless_do_not_stop_the_service(
+    subscription: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[DeadLetter] = []
+
+    async def send(_: object, letters: Sequence[DeadLetter]) -> None:
+        sent.extend(letters)
+
+    monkeypatch.setattr("labelmill.runtime.consumer.DeadLetters.send", send)
+    blameless = InvalidRecord("llm_misconfigured", "404", is_blameless=True)
+    await subscription.bury([DeadLetter(record(n), blameless) for n in range(5)], good=0)
+    with pytest.raises(TooManyDeadLetters):
+        await subscription.bury([DeadLetter(record(n), InvalidRecord("x", "y")) for n in range(5)], good=0)
+    assert len(sent) == 10

@@ -23,6 +23,7 @@ from labelmill.events import Event, EventDecoder
 from labelmill.runtime.dlq import DeadLetter, DeadLetters, DlqLimit
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Context
+from labelmill.runtime.tasks import break_off, supervised
 from labelmill.runtime.tracing import batch_span
 from labelmill.topics import Topic
 
@@ -138,31 +139,31 @@ class Subscription:
 
     async def start(self) -> None:
         """Watch the lag; the consumer itself starts and stops with the broker."""
-        self._watching = asyncio.create_task(self._watch_lag())
+        self._watching = supervised(self._watch_lag(), self._context.health)
 
     async def stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
+        await break_off(self._watching)
 
     async def commit(self, offsets: Offsets) -> bool:
-        """Commit the next offsets to read and return whether they are committed. A partition that moved
-        away, or a broker that is away, is no error: whoever holds the partition next repeats the work, and
-        the sinks are idempotent."""
+        """Commit the next offsets to read and return whether all of them are committed. A partition that
+        moved away, or a broker that is away, is no error: whoever holds the partition next repeats the work,
+        and the sinks are idempotent."""
         consumer = self._consumer
-        if consumer is None or not offsets:
+        if consumer is None:
             return False
         held = {tp: offset for tp, offset in offsets.items() if tp in consumer.assignment()}
+        if not held:
+            return False
         try:
-            if held:
-                await consumer.commit(held)
-                self._committed |= held
+            await consumer.commit(held)
         except kafka_errors.KafkaError as error:
             log.warning("offsets not committed", topics=self._name, error=repr(error))
             return False
-        return True
+        self._committed |= held
+        return len(held) == len(offsets)
 
     async def bury(self, letters: Sequence[DeadLetter], good: int) -> None:
-        """Send dead letters to their DLQ and stop the service if they are too many."""
+        """Send dead letters to their DLQ and stop the service if too many blame their records."""
         if letters:
             await self._letters.send(letters)
         for letter in letters:
@@ -173,7 +174,7 @@ class Subscription:
                 offset=letter.record.offset,
                 reason=str(letter.error),
             )
-        self._limit.observe(good, len(letters))
+        self._limit.observe(good, sum(not letter.error.is_blameless for letter in letters))
 
     def forget(self) -> None:
         """Drop what was known of the partitions held; called on a rebalance."""

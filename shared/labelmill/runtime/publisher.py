@@ -13,7 +13,7 @@ from labelmill.runtime import kafka
 from labelmill.runtime.retry import outages
 from labelmill.runtime.settings import KafkaSettings
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class OutRecord(NamedTuple):

@@ -53,9 +53,9 @@ def new_traceparents(trace_share: float, count: int) -> list[bytes]:
 
 
 def traceparent_of(record: ConsumerRecord) -> bytes | None:
-    """Return the record's trace context as it came, or None."""
+    """Return the record's trace context as it came, or None. (A header of Kafka may have no value.)"""
     for name, value in record.headers:
-        if name == TRACEPARENT:
+        if name == TRACEPARENT and value is not None:
             return bytes(value)
     return None
 
