@@ -11,7 +11,7 @@ from labelmill.errors import InvalidRecord
 from labelmill.runtime.service import Context
 from labelmill.topics import ITEMS
 
-from autolabeler.breaker import Breaker, State
+from autolabeler.breaker import MAX_RETRY_AFTER, Breaker, State
 from autolabeler.limiter import Limiter
 from autolabeler.meters import VoterMeter
 from autolabeler.pooling import Paid
@@ -30,7 +30,7 @@ _BLAMES_PROMPT = frozenset({"server_error", "timeout"})
 
 
 class Asker(Protocol):
-    """Whoever waits for an answer. `payer` names the score it is for; `live` is false once nobody cares."""
+    """Whoever waits for an answer. `payer` names the item it is for; `live` is false once nobody cares."""
 
     @property
     def payer(self) -> bytes: ...
@@ -104,6 +104,7 @@ class ModelQueue:
         self._running: set[asyncio.Task[None]] = set()
         self._opening: asyncio.TimerHandle | None = None
         self._answered = 0
+        self._misconfigured_since: float | None = None
         self._paused = False
         self.idle = asyncio.Event()
         self.idle.set()
@@ -115,6 +116,15 @@ class ModelQueue:
     def is_held(self) -> bool:
         """Return whether the breaker is not closed."""
         return self.breaker.state(self._loop.time()) is not State.CLOSED
+
+    @property
+    def has_calls(self) -> bool:
+        return bool(self._pending or self._delayed or self._running)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is in flight because the breaker holds all calls until a certain time."""
+        return not self._running and self.breaker.wait(self._loop.time()) > 0
 
     def push(self, call: Call) -> None:
         """Queue a call and start what may start."""
@@ -137,12 +147,7 @@ class ModelQueue:
     def pause(self) -> None:
         """Start no more calls and forget those that are not in flight."""
         self._paused = True
-        waiting = [*self._pending, *self._delayed]
-        for timer in self._delayed.values():
-            timer.cancel()
-        self._pending.clear()
-        self._delayed.clear()
-        for call in waiting:
+        for call in self._taken_back():
             self._on_end(call, None)
 
     def resume(self) -> None:
@@ -156,6 +161,15 @@ class ModelQueue:
             self._opening.cancel()
         for task in self._running:
             task.cancel()
+
+    def _taken_back(self) -> list[Call]:
+        """Empty the queue and return what was in it."""
+        waiting = [*self._pending, *self._delayed]
+        for timer in self._delayed.values():
+            timer.cancel()
+        self._pending.clear()
+        self._delayed.clear()
+        return waiting
 
     def _fill_after(self, seconds: float) -> None:
         # With 0 seconds a probe is out, and its end fills the queue.
@@ -187,7 +201,7 @@ class ModelQueue:
             raise
         now = self._loop.time()
         self._answered += 1
-        self.breaker.succeeded(started)
+        self._in_order(started)
         self.limiter.succeeded(now - started, len(self._running), now)
         call.meter.answered(answer, now - started)
         self._context.health.progress(ITEMS.name, idle=False)
@@ -203,11 +217,28 @@ class ModelQueue:
         if isinstance(problem, Passing):
             self._passing(call, problem, started)
         elif isinstance(problem, Misconfigured):
-            call.meter.failed("misconfigured")
-            self._hold(problem, started, None)
-            self._again(call, 0.0)
+            self._misconfigured(call, problem, started)
         else:
             self._no_use(call, problem, started)
+
+    def _in_order(self, started: float) -> None:
+        self.breaker.succeeded(started)
+        self._misconfigured_since = None
+
+    def _misconfigured(self, call: Call, problem: Misconfigured, started: float) -> None:
+        """Hold all calls until the next probe; give up those that wait once this has gone on for too long."""
+        call.meter.failed("misconfigured")
+        self._hold(problem, started, None)
+        self._again(call, 0.0)
+        now = self._loop.time()
+        if self._misconfigured_since is None:
+            self._misconfigured_since = now
+        longest = self._settings.llm_misconfigured_seconds
+        if 0 < longest <= now - self._misconfigured_since:
+            # They would fill the window for good, and with it stop the projects that ask other models.
+            detail = f"the provider refused the model {call.question.model!r} for {longest:g} s: {problem}"
+            for waiting in self._taken_back():
+                self._end(waiting, InvalidRecord("llm_misconfigured", detail, is_blameless=True))
 
     def _passing(self, call: Call, problem: Passing, started: float) -> None:
         call.meter.failed(problem.kind)
@@ -224,7 +255,7 @@ class ModelQueue:
             detail = f"{call.failures} tries failed while other prompts were answered; the last: {problem}"
             self._end(call, InvalidRecord("llm_failing", detail))
             return
-        self._again(call, max(problem.wait or 0.0, _delay(call.failures)))
+        self._again(call, max(min(problem.wait or 0.0, MAX_RETRY_AFTER), _delay(call.failures)))
 
     def _is_to_blame(self, call: Call) -> bool:
         if call.failures == 0:
@@ -234,7 +265,7 @@ class ModelQueue:
         return call.failures >= tries and self._answered - call.answered_before >= _OTHERS_ANSWERED
 
     def _no_use(self, call: Call, problem: NoAnswer, started: float) -> None:
-        self.breaker.succeeded(started)
+        self._in_order(started)
         if isinstance(problem, Unusable):
             call.meter.failed("unusable")
             call.unusable += 1
@@ -302,6 +333,12 @@ class Calls:
         for queue in self._queues.values():
             queue.cancel()
         await self.idle()
+
+    @property
+    def all_held(self) -> bool:
+        """Whether there are calls and every one of them waits for its provider's breaker."""
+        busy = [queue for queue in self._queues.values() if queue.has_calls]
+        return bool(busy) and all(queue.waits for queue in busy)
 
     def ask(self, question: Question, asker: Asker, meter: VoterMeter) -> None:
         """Have `question` answered; `asker` is told. While paused nothing is asked and nobody told."""

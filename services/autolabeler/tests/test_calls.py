@@ -51,9 +51,9 @@ async def calls(context: Context, settings: AutolabelerSettings, answerer, cache
 def ask(calls: Calls, plan: Plan, context: Context) -> Callable[..., Waiter]:
     meter = VoterMeter(context.metrics, "p", plan.llm[0])
 
-    def ask(text: str, waiter: Waiter | None = None) -> Waiter:
+    def ask(text: str, waiter: Waiter | None = None, model: str = "small") -> Waiter:
         waiter = waiter or Waiter()
-        calls.ask(question(plan, text), waiter, meter)
+        calls.ask(question(plan, text)._replace(model=model), waiter, meter)
         return waiter
 
     return ask
@@ -152,6 +152,33 @@ async def test_a_wrong_key_holds_all_calls_and_loses_none(ask, answerer, context
     assert value(context.metrics, "labelmill_llm_breaker_open") == 1
     assert isinstance(await waiter.result(), Paid)
     assert value(context.metrics, "labelmill_llm_breaker_open") == 0
+
+
+async def test_a_model_that_stays_refused_keeps_nobody_waiting_for_ever(  # type: ignore[no-untyped-def]
+    ask, answerer, settings
+) -> None:
+    settings.llm_misconfigured_seconds = 0.5
+    answerer.script = [Misconfigured("404: no such model")] * 5
+    waiters = [ask(f"text {number}") for number in range(6)]
+    await asyncio.sleep(0.1)
+    assert not any(waiter.results for waiter in waiters)
+    errors = [await waiter.result() for waiter in waiters]
+    assert {error.reason for error in errors} == {"llm_misconfigured"}  # type: ignore[union-attr]
+    assert all(error.is_blameless for error in errors)  # type: ignore[union-attr]
+    assert len(answerer.asked) == 5, "four at first, then the probe"
+    assert isinstance(await ask("text 0").result(), Paid), "it is tried again as soon as somebody asks"
+
+
+async def test_calls_that_the_breaker_holds_are_told_from_calls_that_hang(ask, answerer, calls) -> None:  # type: ignore[no-untyped-def]
+    assert not calls.all_held
+    answerer.script = [Passing("rate_limited", 30.0)]
+    ask("x")
+    await asyncio.sleep(0.02)
+    assert calls.all_held
+    answerer.gate.clear()
+    ask("x of another model", model="other")
+    await asyncio.sleep(0.02)
+    assert not calls.all_held
 
 
 async def test_a_prompt_that_fails_while_others_are_answered_is_to_blame(  # type: ignore[no-untyped-def]
