@@ -39,8 +39,8 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     publisher = Publisher(settings)
     # Nothing here locks or sets anything in a session: a reset would double the vote cache's round trips.
     database = Database(settings, "autolabeler", "autolabeler", reset=False)
-    projects = Follower(settings, PROJECTS, ProjectPublished)
-    releases = Follower(settings, RELEASES, ReleasePublished, show_release)
+    projects = Follower(settings, PROJECTS, ProjectPublished, health=context.health)
+    releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=context.health)
     answerer = answerer or LlmAnswerer(settings)
     cache = VoteCache(context, database, settings.vote_retention_days)
     calls = Calls(context, settings, answerer, cache)

@@ -1,7 +1,6 @@
 """Batches of items in, finished items committed: the window between Kafka and the voting."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -11,6 +10,7 @@ from labelmill.events import EventDecoder, ItemIngested, check_item
 from labelmill.runtime.consumer import Subscription, parse
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.service import Context
+from labelmill.runtime.tasks import break_off, supervised
 from labelmill.topics import ITEMS
 
 from autolabeler.calls import Calls
@@ -59,15 +59,14 @@ class Labeler:
         self._subscription = subscription
 
     async def start(self) -> None:
-        self._committing = asyncio.create_task(self._commit_again_and_again())
+        self._committing = supervised(self._commit_again_and_again(), self._context.health)
 
     async def stop(self) -> None:
         """Let the calls in flight finish, publish and commit; take nothing more."""
-        if self._committing is not None:
-            self._committing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._committing
+        await break_off(self._committing)
         await self._drain()
+        # Whatever they still work on is somebody else's, and what they work with stops next.
+        await break_off(*self._batches)
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
         """Take a batch into the window, once there is room, and return while it is being worked on."""
@@ -79,9 +78,9 @@ class Labeler:
             record.partition: self._window.take(record.partition, record.offset, size)
             for record, size in zip(records, sizes, strict=True)
         }
-        task = asyncio.create_task(self._label(records, lanes))
+        task = supervised(self._label(records, lanes), self._context.health)
         self._batches.add(task)
-        task.add_done_callback(self._batch_ended)
+        task.add_done_callback(self._batches.discard)
         return []
 
     async def revoked(self) -> None:
@@ -119,12 +118,6 @@ class Labeler:
             self._sink.bury(letter, lanes[letter.record.partition])
         await self._voting.vote(jobs)
 
-    def _batch_ended(self, task: asyncio.Task[None]) -> None:
-        self._batches.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._context.health.fail(error)
-
     async def _drain(self) -> None:
         self._draining = True
         self._drains += 1
@@ -146,6 +139,8 @@ class Labeler:
             await asyncio.sleep(self._settings.autolabeler_commit_seconds)
             await self._commit()
             self._changed.set()
+            if self._calls.all_held:
+                self._context.health.waiting()
 
     async def _commit(self) -> None:
         assert self._subscription is not None, "connect the labeler before the start"

@@ -8,7 +8,7 @@ from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested, Vote
 
 from autolabeler.plan import LlmVoter, Plan
-from autolabeler.pooling import Paid, event_id, llm_vote
+from autolabeler.pooling import Paid, event_id, llm_vote, payer
 from autolabeler.prompt import encode_text
 from autolabeler.voters import Question
 from autolabeler.window import Lane
@@ -54,7 +54,7 @@ class Job:
         self.lane = lane
         self.content_hash = item.content_hash
         self.event_id = event_id(item, self.content_hash, plan)
-        self.payer = bytes.fromhex(self.event_id[:16])
+        self.payer = payer(item, self.content_hash)
         self.votes: list[Vote] = []
         self.missing = 0
         self.failure: InvalidRecord | None = None

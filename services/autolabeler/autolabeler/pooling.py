@@ -13,7 +13,7 @@ from autolabeler.voters import Answer
 
 
 class Paid(NamedTuple):
-    """An answer, and whether this score is the one that paid for it."""
+    """An answer, and whether this item is the one that paid for it."""
 
     answer: Answer
     is_payer: bool
@@ -24,6 +24,15 @@ def event_id(item: ItemIngested, content_hash: str, plan: Plan) -> str:
     return ids.event_id(
         "scored", plan.project, item.item_id, content_hash, str(plan.guideline_version), str(plan.release)
     )
+
+
+def payer(item: ItemIngested, content_hash: str) -> bytes:
+    """Return the 8 bytes under which the item's answers are bought.
+
+    They must not depend on the release. If an answer is stored and the process dies before the score is
+    published, the score may be made under the next release: it is then the only one to tell what was paid.
+    """
+    return bytes.fromhex(ids.event_id("payer", item.project, item.item_id, content_hash)[:16])
 
 
 def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vote:

@@ -1,7 +1,6 @@
 """Where finished items leave: published in batches, then finished in the window."""
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from labelmill.events import encode
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.service import Context
+from labelmill.runtime.tasks import break_off, supervised
 from labelmill.runtime.tracing import passed_on, trace_id, traceparent_of
 from labelmill.topics import ITEMS, LABELS_SCORED
 
@@ -58,13 +58,10 @@ class Sink:
         self._on_finished = on_finished
 
     async def start(self) -> None:
-        self._working = asyncio.create_task(self._work())
+        self._working = supervised(self._work(), self._context.health)
 
     async def stop(self) -> None:
-        if self._working is not None:
-            self._working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._working
+        await break_off(self._working)
 
     async def idle(self) -> None:
         """Return once everything that was finished has left."""
@@ -102,18 +99,15 @@ class Sink:
             self._wake.set()
 
     async def _work(self) -> None:
-        try:
-            while True:
-                await self._wake.wait()
-                await asyncio.sleep(self._collect_seconds)
-                self._wake.clear()
-                taken, self._finished = self._finished, []
-                # What was given up meanwhile is somebody else's now.
-                await self._send([finished for finished in taken if finished.lane.live])
-                if not self._finished:
-                    self._idle.set()
-        except Exception as error:
-            self._context.health.fail(error)
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(self._collect_seconds)
+            self._wake.clear()
+            taken, self._finished = self._finished, []
+            # What was given up meanwhile is somebody else's now.
+            await self._send([finished for finished in taken if finished.lane.live])
+            if not self._finished:
+                self._idle.set()
 
     async def _send(self, batch: list[Finished]) -> None:
         assert self._bury is not None, "connect the sink before the start"

@@ -1,7 +1,6 @@
 """The durable vote cache: what an LLM answered, by what it was asked. All SQL of the autolabeler."""
 
 import asyncio
-import contextlib
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.retry import outages
 from labelmill.runtime.service import Context
+from labelmill.runtime.tasks import break_off, supervised
 
 from autolabeler.logprobs import DECIMALS
 from autolabeler.voters import Answer
@@ -34,7 +34,7 @@ _HEAD = struct.Struct("<8sII")
 
 
 class Stored(NamedTuple):
-    """An answer and who paid for it: the first 8 bytes of the id of the score it was bought for."""
+    """An answer and who paid for it: the item it was bought for, by 8 bytes (see `pooling.payer`)."""
 
     payer: bytes
     answer: Answer
@@ -70,15 +70,13 @@ class VoteCache:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._write())]
+        health = self._context.health
+        self._tasks = [supervised(self._write(), health)]
         if self._retention_days:
-            self._tasks.append(asyncio.create_task(self._prune()))
+            self._tasks.append(supervised(self._prune(), health))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await break_off(*self._tasks)
 
     async def get(self, keys: Sequence[bytes]) -> dict[bytes, Stored]:
         """Return the answers known for `keys`."""
@@ -107,11 +105,7 @@ class VoteCache:
             await asyncio.sleep(_COLLECT_SECONDS)
             self._wake.clear()
             taken, self._waiting = self._waiting, []
-            try:
-                await self._insert([(key, value) for key, value, _ in taken])
-            except Exception as error:
-                self._context.health.fail(error)
-                return
+            await self._insert([(key, value) for key, value, _ in taken])
             for _, _, future in taken:
                 if not future.done():
                     future.set_result(None)

@@ -46,7 +46,10 @@ class Voting:
         await self._ask_llms(without)
         for group in _by_plan(jobs):
             for first in range(0, len(group), _STUDENT_TEXTS):
-                await self._ask_llms(await self._ask_student(group[first : first + _STUDENT_TEXTS]))
+                # The partitions of a batch may move away before its last texts are reached.
+                live = [job for job in group[first : first + _STUDENT_TEXTS] if job.lane.live]
+                if live:
+                    await self._ask_llms(await self._ask_student(live))
 
     async def _ask_student(self, jobs: Sequence[Job]) -> list[Job]:
         """Let the student of the jobs' plan vote and return the jobs that need the LLM as well."""

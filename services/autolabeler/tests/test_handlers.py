@@ -1,6 +1,7 @@
 """The flow from a batch of items to scores and offsets, with fakes at its edges."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 
@@ -300,6 +301,80 @@ async def test_partitions_that_move_away_are_drained_first(make_rig, answerer, m
     await rig.labeler.handle(records[4:])
     await rig.settled(10)
     assert len(answerer.asked) == 10
+
+
+class Slow(Letterhead):
+    """An embedder that waits until it may go on, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.gate = threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        self.given.extend(texts)
+        self.gate.wait(5)
+        return super().embed(texts)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    embedder = Slow()
+    monkeypatch.setattr(Rig, "_load", staticmethod(lambda _: embedder))
+    return embedder
+
+
+async def test_what_was_given_up_is_not_embedded(make_rig, answerer, make_record, slow) -> None:  # type: ignore[no-untyped-def]
+    rig = await make_rig(answerer, voters=(LLM, STUDENT), autolabeler_drain_seconds=0.05)
+    rig.releases["p"] = release()
+    await rig.labeler.handle([make_record("zoo") for _ in range(150)])
+    await asyncio.sleep(0.05)
+    await rig.labeler.revoked()
+    slow.gate.set()
+    await asyncio.sleep(0.1)
+    assert len(slow.given) == 64
+    assert rig.published == []
+
+
+async def test_a_stop_in_the_middle_of_embedding_is_no_failure(  # type: ignore[no-untyped-def]
+    make_rig, answerer, make_record, slow
+) -> None:
+    rig = await make_rig(answerer, voters=(LLM, STUDENT), autolabeler_drain_seconds=0.05)
+    rig.releases["p"] = release()
+    await rig.labeler.handle([make_record("zoo") for _ in range(150)])
+    await rig.labeler.handle([make_record("axe") for _ in range(150)])
+    await asyncio.sleep(0.05)
+    await rig.labeler.stop()
+    await rig.students.stop()
+    slow.gate.set()
+    await asyncio.sleep(0.1)
+    assert rig.context.health.failure is None
+    assert len(slow.given) == 64
+
+
+async def test_waiting_as_long_as_the_provider_asks_is_no_stall(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
+    rig = await make_rig(answerer, autolabeler_commit_seconds=0.01)
+    health = rig.context.health
+    answerer.script = [Passing("rate_limited", 600.0)]
+    await rig.labeler.handle([make_record()])
+    await asyncio.sleep(0.02)
+    health.progress("items", idle=False, now=-1e9)
+    assert health.stalled() == ["items"]
+    await rig.labeler.start()
+    await asyncio.sleep(0.05)
+    assert health.stalled() == []
+    await rig.labeler.stop()
+
+
+async def test_what_was_paid_before_a_release_is_told_after_it(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
+    rig = await make_rig(answerer)
+    await rig.labeler.handle([make_record("same")])
+    await rig.settled(1)
+    rig.releases["p"] = release()
+    await rig.labeler.handle([make_record("same", item_id="i0"), make_record("same", item_id="another")])
+    _, again, another = await rig.settled(3)
+    assert len(answerer.asked) == 1
+    assert (again.release, again.votes[0].cached) == (1, False)
+    assert another.votes[0].cached
 
 
 async def test_who_waited_for_room_takes_nothing_after_a_drain_that_never_paused(  # type: ignore[no-untyped-def]

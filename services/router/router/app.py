@@ -23,8 +23,8 @@ def build(settings: RouterSettings) -> Service:
 
     broker = kafka.broker(settings)
     publisher = Publisher(settings)
-    projects = Follower(settings, PROJECTS, ProjectPublished)
-    releases = Follower(settings, RELEASES, ReleasePublished, show_release)
+    projects = Follower(settings, PROJECTS, ProjectPublished, health=context.health)
+    releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=context.health)
     router = Router(projects, publisher, metrics)
     subscription = Subscription(
         context,
