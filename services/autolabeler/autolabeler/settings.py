@@ -28,7 +28,7 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
     llm_failing_tries: PositiveInt = 12
     """Server errors and timeouts on one prompt, while others are answered, that make a dead letter."""
     llm_misconfigured_seconds: NonNegativeFloat = 300.0
-    """How long items wait for a refused model (wrong key or name) until they are dead letters; 0: for ever."""
+    """How long items wait for a refused model (wrong key or name) until they are dead letters; 0: ever."""
     llm_min_option_mass: NonNegativeFloat = 0.005
     """Least probability that the options must have together; below it the answer is prose."""
     llm_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
