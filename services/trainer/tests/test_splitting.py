@@ -1,10 +1,22 @@
 import random
 import string
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trainer.splitting import SIMILARITY, Placed, Side, normalised, place, place_all, similarity, sketch
+from trainer import splitting
+from trainer.splitting import (
+    MOST_A_BAND,
+    SIMILARITY,
+    Placed,
+    Side,
+    normalised,
+    place,
+    place_all,
+    similarities,
+    sketch,
+)
 
 TEXTS = st.text(min_size=1, max_size=60)
 WORDS = ["".join(random.Random(n).choices(string.ascii_lowercase, k=6)) for n in range(400)]
@@ -47,7 +59,7 @@ def test_the_estimate_is_near_the_true_similarity(seed: int, changes: int) -> No
     one, other = " ".join(original), " ".join(changed)
     shingles = [{text[at : at + 5] for at in range(len(text) - 4)} for text in (one, other)]
     true = len(shingles[0] & shingles[1]) / len(shingles[0] | shingles[1])
-    estimate = similarity(sketch("p", one).signature, sketch("p", other).signature)
+    (estimate,) = similarities(sketch("p", one).signature, [sketch("p", other).signature])
     assert abs(estimate - true) < 5 * 0.0625
 
 
@@ -98,4 +110,23 @@ def test_placing_in_batches_is_placing_at_once(texts: list[tuple[str, float]], c
 
 def test_a_long_text_is_sketched_by_its_beginning() -> None:
     long = " ".join(words(1, 40_000))
-    assert similarity(sketch("p", long).signature, sketch("p", long + " end").signature) > SIMILARITY
+    (likeness,) = similarities(sketch("p", long).signature, [sketch("p", long + " end").signature])
+    assert likeness > SIMILARITY
+
+
+def test_texts_of_one_template_are_compared_with_the_first_of_them_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+
+    def counted(one: bytes, others: Sequence[bytes]) -> list[float]:
+        compared.append(len(others))
+        return similarities(one, others)
+
+    monkeypatch.setattr(splitting, "similarities", counted)
+    template = " ".join(words(1))
+    texts = [(sketch("p", f"{template} {number}"), 0.5) for number in range(400)]
+    placed = place_all(texts, [], 0.2)
+    assert len({each.group for each in placed}) == 1
+    assert max(compared) < 2 * MOST_A_BAND
+    assert place_all(texts, placed, 0.2) == placed, "equal texts are found beyond what is compared"

@@ -10,7 +10,7 @@ import hashlib
 import re
 import struct
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
@@ -28,6 +28,8 @@ _ROWS_A_BAND = 4
 _SHINGLE_CHARS = 5
 _MAX_CHARS = 20_000
 """Longer texts are compared by their beginning: hashing is linear in the length, memory 64 times that."""
+MOST_A_BAND = 100
+"""Texts of one band that another is compared with at most; see `place_all`."""
 
 _LINKS_AND_NAMES = re.compile(r"https?://\S+|www\.\S+|@\w+")
 _NOT_WORDS = re.compile(r"[\W_]+")
@@ -74,23 +76,21 @@ def sketch(project: str, text: str) -> Sketch:
     return Sketch(key, signature, _bands(project, signature))
 
 
-def similarity(one: bytes, other: bytes) -> float:
-    """Return the estimated Jaccard similarity of two signatures (standard error at most 0.063)."""
-    return float(np.mean(np.frombuffer(one, "<u4") == np.frombuffer(other, "<u4")))
+def similarities(one: bytes, others: Sequence[bytes]) -> list[float]:
+    """Return the estimated Jaccard similarity of one signature to others (standard error at most 0.063)."""
+    rows = np.frombuffer(b"".join(others), "<u4").reshape(-1, _PERMUTATIONS)
+    likenesses: list[float] = (rows == np.frombuffer(one, "<u4")).mean(axis=1).tolist()
+    return likenesses
 
 
 def place(text: Sketch, neighbours: Iterable[Placed], draw: float, holdout_share: float) -> Placed:
-    """Return the side and group of a text among those placed before it.
+    """Return the side and group of a text among other texts that were placed before it.
 
-    `neighbours` are placed texts that share a band or the key. `draw` is the text's fixed draw in [0, 1).
+    `neighbours` are placed texts that share a band with it. `draw` is the text's fixed draw in [0, 1).
     """
-    near = []
-    for other in neighbours:
-        if other.sketch.key == text.key:
-            return Placed(text, other.group, other.side)
-        likeness = similarity(text.signature, other.sketch.signature)
-        if likeness >= SIMILARITY and other.side is not Side.LEFT_OUT:
-            near.append((likeness, other))
+    others = [other for other in neighbours if other.side is not Side.LEFT_OUT]
+    likenesses = similarities(text.signature, [other.sketch.signature for other in others])
+    near = [pair for pair in zip(likenesses, others, strict=True) if pair[0] >= SIMILARITY]
     if not near:
         return Placed(text, text.key, Side.HOLDOUT if draw < holdout_share else Side.TRAIN)
     if len({other.side for _, other in near}) > 1:
@@ -100,23 +100,47 @@ def place(text: Sketch, neighbours: Iterable[Placed], draw: float, holdout_share
 
 
 def place_all(texts: Iterable[tuple[Sketch, float]], placed: Iterable[Placed], share: float) -> list[Placed]:
-    """Place texts (with their draws) in order among those of `placed` and one another; see `place`."""
-    by_band: dict[int, list[Placed]] = {}
+    """Place texts (with their draws) in order among those of `placed` and one another; see `place`.
+
+    Of each band a text is compared with the first `MOST_A_BAND` only. Thousands of texts made from one
+    template share their bands, and the first of them stand for all: the others were placed beside those.
+    What is lost is a text that in all its bands resembles none of the first and yet one of the later ones.
+    Equal texts are told by their key, whatever their number.
+    """
+    index = _Index()
     for other in placed:
-        _index(by_band, other)
+        index.add(other)
     results = []
     for text, draw in texts:
-        neighbours = {id(other): other for band in text.bands for other in by_band.get(band, ())}
-        result = place(text, neighbours.values(), draw, share)
-        if all(other.sketch.key != text.key for other in neighbours.values()):
-            _index(by_band, result)
+        same = index.by_key.get(text.key)
+        if same is not None:
+            results.append(Placed(text, same.group, same.side))
+            continue
+        result = place(text, index.neighbours(text), draw, share)
+        index.add(result)
         results.append(result)
     return results
 
 
-def _index(by_band: dict[int, list[Placed]], text: Placed) -> None:
-    for band in text.sketch.bands:
-        by_band.setdefault(band, []).append(text)
+class _Index:
+    """Placed texts by key, and by band as far as they are compared."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, Placed] = {}
+        self._by_band: dict[int, list[Placed]] = {}
+
+    def add(self, text: Placed) -> None:
+        if text.sketch.key in self.by_key:
+            return
+        self.by_key[text.sketch.key] = text
+        for band in text.sketch.bands:
+            known = self._by_band.setdefault(band, [])
+            if len(known) < MOST_A_BAND:
+                known.append(text)
+
+    def neighbours(self, text: Sketch) -> Iterable[Placed]:
+        found = {other.sketch.key: other for band in text.bands for other in self._by_band.get(band, ())}
+        return found.values()
 
 
 def _minhash(shingles: Iterable[str]) -> bytes:

@@ -1,5 +1,6 @@
 """All SQL of the trainer. Times are Unix milliseconds."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from labelmill.runtime.postgres import Database
 from trainer.datasets import Dataset, Member, Membership, dataset_of
 from trainer.errors import Superseded
 from trainer.jobs import Job, Proposal, State
-from trainer.splitting import Placed, Side, Sketch, place_all
+from trainer.splitting import MOST_A_BAND, Placed, Side, Sketch, place_all
 from trainer.triggers import Facts
 
 # Advisory locks, by what they guard; the second key is the project's hash.
@@ -61,7 +62,8 @@ class Store:
             seen = {row["event_id"] for row in known}
             fresh = list({e.event.event_id: e for e in incoming if e.event.event_id not in seen}.values())
             placed = await _neighbours(connection, project, [each.sketch for each in fresh])
-            places = place_all([(each.sketch, each.draw) for each in fresh], placed, holdout_share)
+            drawn = [(each.sketch, each.draw) for each in fresh]
+            places = await asyncio.to_thread(place_all, drawn, placed, holdout_share)
             known_texts = {each.sketch.key for each in placed}
             await _add_sketches(connection, project, [p for p in places if p.sketch.key not in known_texts])
             rows = [_decision_row(each.event, place, now) for each, place in zip(fresh, places, strict=True)]
@@ -361,10 +363,18 @@ ORDER BY seq DESC LIMIT $4
 """
 
 
+# The first texts of each band, and those of the given keys.
 _NEIGHBOURS = """
-SELECT text_key, signature, group_key, side, array_agg(band) AS bands
-FROM unnest($2::bigint[]) AS wanted (band) JOIN sketch_bands USING (band) JOIN sketches ON id = sketch
-WHERE project = $1 GROUP BY id
+SELECT text_key, signature, group_key, side,
+    coalesce(array_agg(band) FILTER (WHERE band IS NOT NULL), '{}') AS bands
+FROM (
+    SELECT sketch AS id, band FROM unnest($2::bigint[]) AS wanted (band) CROSS JOIN LATERAL (
+        SELECT sketch FROM sketch_bands WHERE sketch_bands.band = wanted.band ORDER BY sketch LIMIT $4
+    ) AS first
+    UNION ALL
+    SELECT id, NULL FROM sketches WHERE project = $1 AND text_key = ANY($3::text[])
+) AS found JOIN sketches USING (id)
+WHERE project = $1 GROUP BY id ORDER BY id
 """
 
 _INSERT_SKETCHES = """
@@ -381,9 +391,11 @@ JOIN added USING (text_key)
 async def _neighbours(
     connection: asyncpg.Connection, project: str, sketches: Sequence[Sketch]
 ) -> list[Placed]:
-    """Return the stored texts that share a band with any of `sketches`, each with the bands it shares."""
+    """Return the stored texts that any of `sketches` are to be compared with, in the order they came, each
+    with the bands it shares: the first of each band, and those with the same key."""
     bands = list({band for sketch in sketches for band in sketch.bands})
-    rows = await connection.fetch(_NEIGHBOURS, project, bands)
+    keys = [sketch.key for sketch in sketches]
+    rows = await connection.fetch(_NEIGHBOURS, project, bands, keys, MOST_A_BAND)
     return [
         Placed(Sketch(row["text_key"], row["signature"], row["bands"]), row["group_key"], side)
         for row in rows
