@@ -37,11 +37,6 @@ class TrainingProcess:
         if self._process is not None:
             await self._process.wait()
 
-    @property
-    def pid(self) -> int | None:
-        """The operating system's number of the process."""
-        return self._process.pid if self._process else None
-
     def kill(self) -> None:
         """End the process at once, if it has not ended."""
         if self._process is not None and self._process.returncode is None:
