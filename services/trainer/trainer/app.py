@@ -34,8 +34,8 @@ def build(settings: TrainerSettings) -> Service:
     publisher = Publisher(settings)
     database = Database(settings, "trainer", "trainer")
     store = Store(database)
-    projects = Follower(settings, PROJECTS, ProjectPublished)
-    releases = Follower(settings, RELEASES, ReleasePublished, show_release)
+    projects = Follower(settings, PROJECTS, ProjectPublished, health=health)
+    releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=health)
     relay = Relay(store, publisher, health, metrics)
     provider = Provider(settings)
     trainers: dict[str, Trainer] = {
