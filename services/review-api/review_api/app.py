@@ -33,6 +33,7 @@ from review_api.ledger.figures import Figures
 from review_api.ledger.handlers import Ledger
 from review_api.ledger.store import LedgerStore
 from review_api.projects import api as projects_api
+from review_api.projects.in_force import InForce
 from review_api.projects.publishing import ProjectPublisher
 from review_api.projects.releases import ReleaseLog
 from review_api.projects.store import ProjectStore, Specs
@@ -80,7 +81,7 @@ def _add_ledger(
     settings: ReviewSettings,
 ) -> None:
     projects = ProjectStore(database)
-    releases = ReleaseLog(projects, context.metrics)
+    releases = ReleaseLog(projects, context.metrics, context.health)
     broker = kafka.broker(settings)
     subscription = Subscription(
         context,
@@ -104,10 +105,10 @@ def _add_http(
 ) -> ASGIApp:
     accounts, passwords = AccountStore(database), Passwords()
     projects = ProjectStore(database)
-    publishing = ProjectPublisher(projects, publisher)
+    publishing = ProjectPublisher(projects, publisher, context.health)
     components += [FirstAdmin(accounts, passwords, settings), publishing]
     access = Access(accounts, settings.principal_cache_seconds)
-    desk = Desk(TaskStore(database), projects, Specs(projects), context.metrics, settings)
+    desk = Desk(TaskStore(database), InForce(projects), context.metrics, settings)
     figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
     admission = Admission(settings.ingest_concurrency, settings.ingest_most_lag, settings.ingest_most_outbox)
     lag = LedgerLag(context, publisher, LEDGER_GROUP)

@@ -69,6 +69,7 @@ def test_a_route_keeps_its_json_as_it_came() -> None:
     )
     final = dict(zip(rows.FINAL_COLUMNS, rows.final_row(event, 9), strict=True))
     assert (final["label"], final["source"], final["decided_at"]) == ('"positive"', "machine", 9)
+    assert (final["guideline_version"], final["routed_under"]) == (3, 3)
 
 
 def test_an_item_row_has_the_hash_of_its_content() -> None:
@@ -80,7 +81,10 @@ def test_an_item_row_has_the_hash_of_its_content() -> None:
 
 def test_a_task_has_as_many_assignments_as_it_needs_decisions() -> None:
     event = requested(decisions_needed=3)
-    assert [row[:2] for row in rows.assignment_rows(event, 7)] == [(7, 0), (7, 1), (7, 2)]
+    here = rows.assignment_rows(event, 7, item_is_here=True)
+    assert [(row[:2], row[4]) for row in here] == [((7, 0), "open"), ((7, 1), "waiting"), ((7, 2), "waiting")]
+    assert {row[4] for row in rows.assignment_rows(event, 7, item_is_here=False)} == {"waiting"}
+    assert len(here[0]) == len(rows.ASSIGNMENT_COLUMNS)
     assert len(rows.task_row(event, 7, 2, 9)) == len(rows.TASK_COLUMNS)
 
 

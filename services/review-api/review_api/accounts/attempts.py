@@ -69,7 +69,7 @@ class Guesses:
         self._addresses.failed(address, now)
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forgive the wrong passwords of this name from this address. Elsewhere only this try is no failure."""
+        """Forgive the wrong passwords of this name from this address; elsewhere, this try alone."""
         self._pairs.succeeded(f"{address} {name}")
         self._names.take_back(name)
         self._addresses.take_back(address)

@@ -44,7 +44,7 @@ _LINEAGE: Final = {
     """,
     "decisions": """
         SELECT json_agg(json_build_object('task_id', d.task_id, 'slot', d.slot, 'reviewer', d.reviewer,
-               'label', d.label, 'seconds', d.seconds,
+               'label', d.label, 'guideline_version', d.guideline_version, 'seconds', d.seconds,
                'decided_at', (extract(epoch FROM d.decided_at) * 1000)::bigint) ORDER BY d.decided_at, d.slot)
         FROM tasks t JOIN decisions d USING (task_id) WHERE t.project = $1 AND t.item_id = $2
     """,

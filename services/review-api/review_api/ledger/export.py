@@ -15,8 +15,9 @@ SELECT f.item_id, f.label, f.source, r.label AS machine_label, f.confidence,
 FROM (
     SELECT * FROM final_labels WHERE project = $1 AND item_id > $2 ORDER BY item_id LIMIT $3
 ) f
-LEFT JOIN routes r USING (project, item_id, guideline_version)
-LEFT JOIN items i USING (project, item_id)
+LEFT JOIN routes r
+    ON (r.project, r.item_id, r.guideline_version) = (f.project, f.item_id, f.routed_under)
+LEFT JOIN items i ON (i.project, i.item_id) = (f.project, f.item_id)
 ORDER BY f.item_id
 """
 

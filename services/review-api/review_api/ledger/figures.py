@@ -75,10 +75,9 @@ MINUTES_KEPT_DAYS: Final = 8
 """For how long the figures are kept minute by minute; then only their sums by day."""
 
 _WAITING: Final = """
-SELECT project, sum(requested - decided)::bigint - coalesce((
-    SELECT count(*) FROM outbox o WHERE o.project = s.project
-), 0) AS tasks
-FROM minute_stats s GROUP BY project
+SELECT project, s.tasks - coalesce(o.tasks, 0) AS tasks
+FROM (SELECT project, sum(requested - decided)::bigint AS tasks FROM minute_stats GROUP BY project) s
+LEFT JOIN (SELECT project, count(*) AS tasks FROM outbox GROUP BY project) o USING (project)
 """
 
 

@@ -39,6 +39,7 @@ FINAL_COLUMNS: Final = [
     "guideline_version",
     "release",
     "decided_at",
+    "routed_under",
 ]
 TASK_COLUMNS: Final = [
     "task_id",
@@ -50,7 +51,7 @@ TASK_COLUMNS: Final = [
     "needed",
     "created_at",
 ]
-ASSIGNMENT_COLUMNS: Final = ["task_id", "slot", "project", "priority"]
+ASSIGNMENT_COLUMNS: Final = ["task_id", "slot", "project", "priority", "state"]
 
 
 def item_row(item: ItemIngested) -> Row:
@@ -95,6 +96,7 @@ def final_row(event: Accepted, now_ms: int) -> Row:
         score.guideline_version,
         score.release,
         now_ms,
+        score.guideline_version,
     )
 
 
@@ -112,10 +114,11 @@ def task_row(event: Requested, task_id: int, partition: int, now_ms: int) -> Row
     )
 
 
-def assignment_rows(event: Requested, task_id: int) -> list[Row]:
-    """Return the rows of `assignments`: one per decision that the task needs."""
+def assignment_rows(event: Requested, task_id: int, *, item_is_here: bool) -> list[Row]:
+    """Return the rows of `assignments`: one per decision that the task needs; only the first may be open."""
     priority = task_priority(event)
-    return [(task_id, slot, event.project, priority) for slot in range(event.decisions_needed)]
+    states = ["open" if item_is_here else "waiting", *["waiting"] * (event.decisions_needed - 1)]
+    return [(task_id, slot, event.project, priority, state) for slot, state in enumerate(states)]
 
 
 def task_priority(event: Requested) -> float:
@@ -125,6 +128,8 @@ def task_priority(event: Requested) -> float:
     ever; it gets a place at random, the same one whenever it is computed.
     """
     if event.blind:
+        # The key only tells this draw from others. It is no secret, since nobody gains by foreseeing it: the
+        # place says when an audit is handed out, and not what is audited, which the project's seed decides.
         return ids.uniform("priority", event.project, event.item_id)
     return event.score.confidence
 

@@ -44,6 +44,32 @@ CROSS JOIN LATERAL (
 ) r
 """
 
+# The first route of an item, under whatever guideline.
+_ROUTED_BEFORE: Final = """
+SELECT k.project, k.item_id, r.content_hash
+FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
+CROSS JOIN LATERAL (
+    SELECT content_hash FROM routes r WHERE r.project = k.project AND r.item_id = k.item_id
+    ORDER BY r.guideline_version LIMIT 1
+) r
+"""
+
+# An item and its routes come by the same partition. They wait for each other here, so that whichever is
+# written last sees the other: for moments, around a rebalance, two processes may hold the partition.
+_TAKE_TURNS: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/ledger/' || number, 0))
+FROM unnest($1::int[]) AS p(number)
+"""
+
+_OPEN_TASKS_OF: Final = """
+UPDATE assignments a SET state = 'open'
+FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
+CROSS JOIN LATERAL (
+    SELECT task_id FROM tasks t WHERE t.project = k.project AND t.item_id = k.item_id OFFSET 0
+) t
+WHERE a.task_id = t.task_id AND a.slot = 0 AND a.state = 'waiting'
+"""
+
 _FINAL: Final = """
 SELECT k.project, k.item_id
 FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
@@ -144,35 +170,45 @@ class LedgerStore:
 
     async def _write_all(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
         async with self._database.pool.acquire() as connection, connection.transaction():
-            written = await _copy(connection, items, routes, had_final=frozenset())
+            await _take_turns(connection, [*items, *routes])
+            before = await _routed_before(connection, items)
+            if any(before[_key(item)] != item.event.content_hash for item in _late(items, before)):
+                raise _SeenError
+            written = await _copy(connection, items, routes, before, had_final=frozenset())
             if routes and await _contradicts_items(connection, routes):
                 raise _SeenError
         return written
 
     async def _write_unseen(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
         async with self._database.pool.acquire() as connection, connection.transaction():
+            await _take_turns(connection, [*items, *routes])
             hashes = await _item_hashes(connection, [*items, *routes])
+            before = await _routed_before(connection, items)
             conflicts: list[DeadLetter] = []
-            new_items = [item for item in items if _is_new_item(item, hashes, conflicts)]
+            new_items = [item for item in items if _is_new_item(item, hashes, before, conflicts)]
             routed = await _route_hashes(connection, routes)
             new_routes = [route for route in routes if _is_new_route(route, routed, hashes, conflicts)]
             had_final = await _with_final_label(connection, new_routes)
-            written = await _copy(connection, new_items, new_routes, had_final)
+            written = await _copy(connection, new_items, new_routes, before, had_final)
         written.conflicts = conflicts
         return written
 
 
-def _is_new_item(item: Item, hashes: dict[Key, str], conflicts: list[DeadLetter]) -> bool:
-    """Return whether an item is to be written; `hashes` learns of it, so that its repetition is not."""
-    event = item.event
-    key, content_hash = (event.project, event.item_id), event.content_hash
-    known = hashes.setdefault(key, "")
-    if not known:
-        hashes[key] = content_hash
-        return True
+def _is_new_item(
+    item: Item, hashes: dict[Key, str], routed: Mapping[Key, str], conflicts: list[DeadLetter]
+) -> bool:
+    """Return whether an item is to be written; `hashes` learns of it, so that its repetition is not.
+
+    `routed` are the content hashes by which items were routed before they came.
+    """
+    key, content_hash = _key(item), item.event.content_hash
+    known = hashes.get(key) or routed.get(key, content_hash)
     if known != content_hash:
-        conflicts.append(_conflict(item.record, event.project, event.item_id))
-    return False
+        conflicts.append(_conflict(item.record, *key))
+        return False
+    is_new = key not in hashes
+    hashes[key] = content_hash
+    return is_new
 
 
 def _is_new_route(
@@ -181,9 +217,9 @@ def _is_new_route(
     event = route.event
     key = (event.project, event.item_id, event.score.guideline_version)
     content_hash = event.score.content_hash
-    known = routed.get(key) or hashes.get((event.project, event.item_id), content_hash)
+    known = routed.get(key) or hashes.get(_key(route), content_hash)
     if known != content_hash:
-        conflicts.append(_conflict(route.record, event.project, event.item_id))
+        conflicts.append(_conflict(route.record, *_key(route)))
         return False
     is_new = key not in routed
     routed[key] = content_hash
@@ -195,48 +231,59 @@ def _conflict(record: ConsumerRecord, project: str, item_id: str) -> DeadLetter:
     return DeadLetter(record, InvalidRecord("conflicting_duplicate", detail))
 
 
+def _key(entry: Item | Route) -> Key:
+    return (entry.event.project, entry.event.item_id)
+
+
+def _late(items: Sequence[Item], routed_before: Mapping[Key, str]) -> list[Item]:
+    """Return the items whose routes came first."""
+    return [item for item in items if _key(item) in routed_before] if routed_before else []
+
+
+def _columns(entries: Sequence[Item | Route]) -> tuple[list[str], list[str]]:
+    """Return the projects and the item ids of entries."""
+    return [entry.event.project for entry in entries], [entry.event.item_id for entry in entries]
+
+
+async def _take_turns(connection: asyncpg.Connection, entries: Sequence[Item | Route]) -> None:
+    await connection.execute(_TAKE_TURNS, sorted({entry.record.partition for entry in entries}))
+
+
 async def _item_hashes(connection: asyncpg.Connection, entries: Sequence[Item | Route]) -> dict[Key, str]:
-    projects = [entry.event.project for entry in entries]
-    found = await connection.fetch(_HASHES, projects, [entry.event.item_id for entry in entries])
+    found = await connection.fetch(_HASHES, *_columns(entries)) if entries else []
+    return {(row[0], row[1]): row[2] for row in found}
+
+
+async def _routed_before(connection: asyncpg.Connection, items: Sequence[Item]) -> dict[Key, str]:
+    found = await connection.fetch(_ROUTED_BEFORE, *_columns(items)) if items else []
     return {(row[0], row[1]): row[2] for row in found}
 
 
 async def _route_hashes(connection: asyncpg.Connection, routes: Sequence[Route]) -> dict[RouteKey, str]:
-    found = await connection.fetch(
-        _ROUTED,
-        [route.event.project for route in routes],
-        [route.event.item_id for route in routes],
-        [route.event.score.guideline_version for route in routes],
-    )
+    versions = [route.event.score.guideline_version for route in routes]
+    found = await connection.fetch(_ROUTED, *_columns(routes), versions)
     return {(row[0], row[1], row[2]): row[3] for row in found}
 
 
 async def _with_final_label(connection: asyncpg.Connection, routes: Sequence[Route]) -> set[Key]:
-    accepted = [route.event for route in routes if type(route.event) is Accepted]
-    found = await connection.fetch(
-        _FINAL, [event.project for event in accepted], [event.item_id for event in accepted]
-    )
+    accepted = [route for route in routes if type(route.event) is Accepted]
+    found = await connection.fetch(_FINAL, *_columns(accepted))
     return {(row[0], row[1]) for row in found}
 
 
 async def _contradicts_items(connection: asyncpg.Connection, routes: Sequence[Route]) -> bool:
-    return bool(
-        await connection.fetchval(
-            _MISMATCHED,
-            [route.event.project for route in routes],
-            [route.event.item_id for route in routes],
-            [route.event.score.content_hash for route in routes],
-        )
-    )
+    hashes = [route.event.score.content_hash for route in routes]
+    return bool(await connection.fetchval(_MISMATCHED, *_columns(routes), hashes))
 
 
 async def _copy(
     connection: asyncpg.Connection,
     items: Sequence[Item],
     routes: Sequence[Route],
+    routed_before: Mapping[Key, str],
     had_final: AbstractSet[Key],
 ) -> Written:
-    """Copy the rows of a batch and count it."""
+    """Copy the rows of a batch and count it. `routed_before` are the items whose routes came first."""
     now_ms = int(time.time() * 1000)
     written = Written()
     counts = written.counts
@@ -248,6 +295,8 @@ async def _copy(
             written.finals.append(event)
             counts[event.project].final_labels += 1
     await _copy_into(connection, "items", rows.ITEM_COLUMNS, [rows.item_row(item.event) for item in items])
+    if late := _late(items, routed_before):
+        await connection.execute(_OPEN_TASKS_OF, *_columns(late))
     await _copy_into(connection, "routes", rows.ROUTE_COLUMNS, route_rows)
     finals = [rows.final_row(event, now_ms) for event in written.finals]
     await _copy_into(connection, "final_labels", rows.FINAL_COLUMNS, finals)
@@ -269,13 +318,14 @@ def _count(route: Route, counts: dict[str, Counts]) -> float:
 async def _copy_tasks(connection: asyncpg.Connection, routes: Sequence[Route], now_ms: int) -> None:
     if not routes:
         return
+    here = await _item_hashes(connection, routes)
     fetched = await connection.fetch("SELECT nextval('task_ids') FROM generate_series(1, $1)", len(routes))
     tasks: list[rows.Row] = []
     assignments: list[rows.Row] = []
     for (task_id,), route in zip(fetched, routes, strict=True):
         event = cast("Requested", route.event)
         tasks.append(rows.task_row(event, task_id, route.record.partition, now_ms))
-        assignments += rows.assignment_rows(event, task_id)
+        assignments += rows.assignment_rows(event, task_id, item_is_here=_key(route) in here)
     await _copy_into(connection, "tasks", rows.TASK_COLUMNS, tasks)
     await _copy_into(connection, "assignments", rows.ASSIGNMENT_COLUMNS, assignments)
 

@@ -51,8 +51,12 @@ CREATE TABLE final_labels (
     guideline_version integer NOT NULL,
     release           integer NOT NULL,
     decided_at        bigint NOT NULL,
+    routed_under      integer NOT NULL,
     PRIMARY KEY (project, item_id)
 );
+COMMENT ON COLUMN final_labels.guideline_version IS 'The guideline by which it was decided.';
+COMMENT ON COLUMN final_labels.routed_under IS
+    'The guideline of the route it comes from: an older one, if the guideline changed while its task waited.';
 COMMENT ON COLUMN final_labels.confidence IS 'The machine''s confidence in its own label, whoever decided.';
 
 CREATE TABLE minute_stats (

@@ -84,16 +84,18 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access) ->
     @routes.put(
         "/{project}",
         summary="Define a project, or change it",
-        responses=documented(ProjectSaved, 401, 403, 422),
+        responses=documented(ProjectSaved, 401, 403, 422, 503),
         openapi_extra=_BODY,
     )
     async def put_project(
         project: Project, request: Request, by: Annotated[Principal, Depends(manager)]
     ) -> Response:
         """The body is the definition in YAML (or JSON, which is YAML). The answer comes once the other
-        services are told; the same definition again changes nothing."""
+        services are told; if that takes too long, the answer is 503 `not_published`, and they are told later.
+        The same definition again changes nothing."""
         spec = _read(await _body(request), project)
-        version, changed = await store.put(spec, by.name, publishing.publish)
+        version, changed = await store.put(spec, by.name)
+        await publishing.publish(project)
         log.info("project applied", project=project, version=version.version, changed=changed, by=by.name)
         return answer(
             {

@@ -1,6 +1,6 @@
 """All SQL about projects, their versions, and the releases that the trainer published."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from labelmill.events import ReleasePublished
 from labelmill.projects import ProjectSpec
 from labelmill.runtime.postgres import Database
 
+from review_api.errors import unknown_project
 from review_api.projects.versions import Version, next_version
 
 _encode = msgspec.json.encode
@@ -34,26 +35,32 @@ class ProjectStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(
-        self, spec: ProjectSpec, by: str, publish: Callable[[Version], Awaitable[None]]
-    ) -> tuple[Version, bool]:
-        """Store `spec` if it is new, publish the version in force, and return it and whether it is new.
-
-        It is stored first, so that whatever names a version in Kafka finds it here. The project stays
-        locked until the event is acknowledged: two changes at once reach Kafka in order.
-        """
-        async with self._database.pool.acquire() as connection, _locked(connection, spec.project):
+    async def put(self, spec: ProjectSpec, by: str) -> tuple[Version, bool]:
+        """Store `spec` if it is new; return the version in force and whether it is new."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await _lock(connection, f"storing {spec.project}")
             present = await _present(connection, spec.project)
             version = next_version(present, spec)
             changed = version is not present
             if changed:
-                async with connection.transaction():
-                    await _write(connection, version, by)
-            await publish(version)
-            await connection.execute(
-                "UPDATE projects SET published_version = version WHERE project = $1", spec.project
-            )
+                await _write(connection, version, by)
         return version, changed
+
+    @asynccontextmanager
+    async def publishing(self, project: str) -> AsyncIterator[Version]:
+        """Give the version in force to publish; left without an error, it counts as published.
+
+        Meanwhile nobody else publishes this project, so that the newest version is the last in Kafka.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await _lock(connection, f"publishing {project}")
+            version = await _present(connection, project)
+            if version is None:
+                raise unknown_project(project)
+            yield version
+            await connection.execute(
+                "UPDATE projects SET published_version = $2 WHERE project = $1", project, version.version
+            )
 
     async def get(self, project: str) -> Version | None:
         """Return the version in force."""
@@ -73,15 +80,12 @@ class ProjectStore:
         )
         return [ProjectRow(**row) for row in rows]
 
-    async def unpublished(self) -> list[ProjectSpec]:
-        """Return the definitions whose publishing a crash may have prevented."""
+    async def unpublished(self) -> list[str]:
+        """Return the projects of which Kafka is not known to hold the version in force."""
         rows = await self._database.pool.fetch(
-            """
-            SELECT v.spec FROM projects p JOIN project_versions v USING (project, version)
-            WHERE p.published_version < p.version ORDER BY p.project
-            """
+            "SELECT project FROM projects WHERE published_version < version ORDER BY project"
         )
-        return [_spec_decoder.decode(row["spec"]) for row in rows]
+        return [row["project"] for row in rows]
 
     async def specs(self, versions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], ProjectSpec]:
         """Return the definitions of those (project, version) that exist."""
@@ -152,19 +156,10 @@ class Specs:
             self._known |= await self._store.specs(unknown)
         return {version: self._known[version] for version in versions if version in self._known}
 
-    async def get(self, project: str, version: int) -> ProjectSpec:
-        """Return one definition. Raises KeyError if there is none."""
-        return (await self.load({(project, version)}))[(project, version)]
 
-
-@asynccontextmanager
-async def _locked(connection: asyncpg.Connection, project: str) -> AsyncIterator[None]:
-    await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", project)
-    try:
-        yield
-    finally:
-        if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", project)
+async def _lock(connection: asyncpg.Connection, what: str) -> None:
+    """Be alone with `what` to the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", what)
 
 
 async def _present(connection: asyncpg.Connection | asyncpg.Pool, project: str) -> Version | None:

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 from labelmill.errors import InvalidLabel
 from labelmill.events import Label
-from labelmill.kinds import Kind, kind_named
+from labelmill.kinds import kind_named
 from labelmill.runtime.metrics import Metrics
 
 from review_api.accounts.roles import Principal
-from review_api.errors import ApiError, unknown_project
-from review_api.projects.store import ProjectStore, Specs
+from review_api.errors import ApiError
+from review_api.projects.in_force import InForce
+from review_api.projects.versions import Version
 from review_api.settings import ReviewSettings
 from review_api.tasks.store import Claimed, Facts, Lease, Standing, TaskStore, Verdict
 
@@ -36,28 +37,25 @@ class Desk:
     def __init__(
         self,
         store: TaskStore,
-        projects: ProjectStore,
-        specs: Specs,
+        in_force: InForce,
         metrics: Metrics,
         settings: ReviewSettings,
     ) -> None:
         self._store = store
-        self._projects = projects
-        self._specs = specs
+        self._in_force = in_force
         self._metrics = metrics
         self._settings = settings
         self._swept: dict[str, float] = {}
         self._known: dict[int, Facts] = {}
 
     async def claim(self, by: Principal, project: str, count: int) -> list[Claimed]:
-        """Lease up to `count` tasks, those the machine is least sure of first."""
+        """Lease up to `count` tasks, those the machine is least sure of first. Raises ApiError 404."""
+        await self._in_force.get(project)
         await self._sweep(project)
         seconds = self._settings.lease_seconds
         claimed = await self._store.claim(project, by.name, seconds, count)
         if claimed:
             return self._remember(project, claimed)
-        if not await self._projects.exists(project):
-            raise unknown_project(project)
         await self._store.reopen_expired(project)
         return self._remember(project, await self._store.claim(project, by.name, seconds, count))
 
@@ -91,15 +89,10 @@ class Desk:
             ApiError: 404; 422 `invalid_label`; 409 `lease_lost`, the answer being kept for the person.
         """
         facts = await self._facts(task_id)
-        spec = await self._specs.get(facts.project, facts.project_version)
-        kind = kind_named(spec.kind)
-        try:
-            valid = kind.validate(label, spec.label_names)
-        except InvalidLabel as error:
-            raise ApiError(422, "invalid_label", str(error)) from error
+        valid, version = await self._valid(label, facts.project)
         held = _lease(by, task_id, lease)
         hold = self._settings.undo_seconds if by.on_page else 0.0
-        standing = await self._store_decision(held, valid, kind, facts, hold)
+        standing = await self._store_decision(held, valid, version, facts.needed, hold)
         if standing is None:
             return await self._late(held, valid)
         self._metrics.decisions.labels(facts.project).inc()
@@ -114,24 +107,41 @@ class Desk:
             raise _unknown_task(task_id)
         return known
 
+    async def _valid(self, label: Label, project: str) -> tuple[Label, Version]:
+        """Return the label and the version that it is valid under: the one in force, whenever the task was
+        claimed. One that is refused may be new: then what is remembered of the project is not enough."""
+        version = await self._in_force.get(project)
+        try:
+            return _validated(label, version), version
+        except InvalidLabel:
+            version = await self._in_force.get(project, afresh=True)
+        try:
+            return _validated(label, version), version
+        except InvalidLabel as error:
+            raise ApiError(422, "invalid_label", str(error)) from error
+
     async def _store_decision(
-        self, held: Lease, label: Label, kind: Kind, facts: Facts, hold: float
+        self, held: Lease, label: Label, version: Version, needed: int, hold: float
     ) -> Standing | None:
-        most_seconds = self._settings.most_seconds_per_decision
-        if facts.needed == 1:
-            settled = _json(kind.merge_decisions([label]))
-            return await self._store.decide_alone(held, Verdict(_json(label), settled, most_seconds, hold))
+        kind = kind_named(version.spec.kind)
+
+        def verdict(settled: str | None) -> Verdict:
+            most_seconds = self._settings.most_seconds_per_decision
+            return Verdict(_json(label), settled, version.guideline_version, most_seconds, hold)
+
+        if needed == 1:
+            return await self._store.decide_alone(held, verdict(_json(kind.merge_decisions([label]))))
         async with self._store.deciding(held.task_id) as deciding:
             merged = None
             if deciding.standing.decided + 1 == deciding.standing.needed:
                 merged = _json(kind.merge_decisions([*await deciding.earlier_labels(), label]))
-            return await deciding.decide(held, Verdict(_json(label), merged, most_seconds, hold))
+            return await deciding.decide(held, verdict(merged))
 
     def _remember(self, project: str, tasks: list[Claimed]) -> list[Claimed]:
         if len(self._known) + len(tasks) > _MOST_KNOWN:
             self._known.clear()
         for task in tasks:
-            self._known[task.task_id] = Facts(project, task.project_version, task.needed)
+            self._known[task.task_id] = Facts(project, task.needed)
         return tasks
 
     async def _late(self, held: Lease, label: Label) -> Decided:
@@ -142,10 +152,11 @@ class Desk:
             return Decided(held.task_id, standing.decided, standing.decided == standing.needed)
         if len(text) > _MOST_LABEL_BYTES:
             raise ApiError(422, "invalid_label", "the label is too large")
+        ended = "the lease on this task ended before the answer came"
+        if standing.decided == standing.needed:
+            raise ApiError(409, "lease_lost", f"{ended}; others have settled it meanwhile")
         await self._store.keep_late(held, text)
-        raise ApiError(
-            409, "lease_lost", "the lease on this task ended before the answer came; the answer is kept"
-        )
+        raise ApiError(409, "lease_lost", f"{ended}; the answer is kept")
 
     async def _lost(self, task_id: int) -> ApiError:
         await self._standing(task_id)
@@ -163,6 +174,11 @@ class Desk:
         if now - self._swept.get(project, 0.0) >= _SWEEP_SECONDS:
             self._swept[project] = now
             await self._store.reopen_expired(project)
+
+
+def _validated(label: Label, version: Version) -> Label:
+    """Return a label as its kind takes it. Raises InvalidLabel."""
+    return kind_named(version.spec.kind).validate(label, version.spec.label_names)
 
 
 def _unknown_task(task_id: int) -> ApiError:

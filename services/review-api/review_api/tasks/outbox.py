@@ -26,7 +26,7 @@ SELECT o.outbox_id, t.task_id, t.project, t.item_id, t.partition, v.spec ->> 'ki
        i.content, i.metadata, i.ingested_at, t.label, r.label AS machine_label,
        r.confidence AS machine_confidence,
        r.reasons, r.propensity, t.blind,
-       t.guideline_version, r.release, t.decided_at,
+       o.guideline_version, r.release, t.decided_at,
        (
            SELECT json_agg(json_build_object(
                'reviewer', d.reviewer, 'label', d.label, 'seconds', d.seconds,
@@ -44,7 +44,14 @@ ORDER BY o.outbox_id
 """
 
 _DONE: Final = """
-WITH gone AS (DELETE FROM outbox WHERE outbox_id = ANY($1::bigint[]) RETURNING *)
+WITH gone AS (
+    DELETE FROM outbox WHERE outbox_id = ANY($1::bigint[]) RETURNING *
+), settled AS (
+    -- Nobody is offered these tasks again: what was kept for that is of no more use.
+    DELETE FROM late_decisions k USING gone g WHERE k.task_id = g.task_id
+), offered AS (
+    DELETE FROM skips s USING gone g WHERE s.task_id = g.task_id AND s.reason = ''
+)
 INSERT INTO minute_stats AS s
     (project, minute, decided, final_labels, corrections, audits, audit_errors, human_seconds)
 SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, count(*),
@@ -134,7 +141,7 @@ class Relaying:
         return [_settled(dict(row)) for row in rows]
 
     async def done(self, outbox_ids: Sequence[int]) -> None:
-        """Forget what has left, and count it, in one transaction."""
+        """Forget what has left, and what was kept for its tasks only; count it, in one transaction."""
         await self._connection.execute(_DONE, outbox_ids)
 
 

@@ -6,7 +6,13 @@ wait for each other.
 
 from typing import Final
 
-CLAIM: Final = """
+CLAIM_WINDOW: Final = 200
+"""How many open assignments one search looks at, at most.
+
+Who has decided much of what others have yet to decide would otherwise step over all of it at each claim.
+"""
+
+_CLAIM: Final = """
 -- $1 project, $2 reviewer, $3 seconds
 -- A lease need not survive a crash of the database: who held it is told that it is lost. So the claim does
 -- not wait for the disk. (A decision does, and it takes the claims before it along.)
@@ -14,20 +20,26 @@ WITH unhurried AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), picked AS (
     SELECT a.task_id, a.slot
-    FROM assignments a
-    WHERE a.project = $1 AND a.state = 'open'
-      -- OFFSET 0 keeps these as look-ups by key for each candidate: joined, they could become a scan.
-      AND NOT EXISTS (SELECT FROM assignments m WHERE m.task_id = a.task_id AND m.reviewer = $2 OFFSET 0)
-      AND NOT EXISTS (
-          SELECT FROM skips s WHERE s.task_id = a.task_id AND s.reviewer = $2 AND s.until > now() OFFSET 0
-      )
-      -- The item may still be on its way to the ledger.
-      AND EXISTS (
-          SELECT FROM tasks t JOIN items i USING (project, item_id) WHERE t.task_id = a.task_id OFFSET 0
-      )
-    ORDER BY a.priority, a.task_id, a.slot
+    FROM ({candidates}) c
+    -- LATERAL takes the candidates in their order, and locks no further than to the first that can be had.
+    CROSS JOIN LATERAL (
+        SELECT o.task_id, o.slot FROM assignments o
+        WHERE o.task_id = c.task_id AND o.slot = c.slot AND o.state = 'open'
+          -- OFFSET 0 keeps these as look-ups by key for each candidate: joined, they could become a scan.
+          AND NOT EXISTS (SELECT FROM assignments m WHERE m.task_id = o.task_id AND m.reviewer = $2 OFFSET 0)
+          AND NOT EXISTS (
+              SELECT FROM skips s WHERE s.task_id = o.task_id AND s.reviewer = $2 AND s.until > now() OFFSET 0
+          )
+        FOR UPDATE OF o SKIP LOCKED
+    ) a
     LIMIT 1
-    FOR UPDATE OF a SKIP LOCKED
+), next AS (
+    UPDATE assignments a SET state = 'open'
+    FROM (
+        SELECT w.task_id, min(w.slot) AS slot FROM assignments w JOIN picked p USING (task_id)
+        WHERE w.state = 'waiting' GROUP BY w.task_id
+    ) n
+    WHERE a.task_id = n.task_id AND a.slot = n.slot AND a.state = 'waiting'
 ), leased AS (
     UPDATE assignments a
     SET state = 'leased', reviewer = $2, fence = nextval('fences'), leased_at = now(),
@@ -37,16 +49,44 @@ WITH unhurried AS MATERIALIZED (
     RETURNING a.task_id, a.fence, a.lease_until
 )
 SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-       t.item_id, i.content, i.metadata, t.blind, r.label, r.confidence, r.reasons, k.label AS kept,
-       t.needed, p.version AS project_version
+       t.item_id, i.content, i.metadata, t.blind, r.label, r.confidence, r.reasons, k.label AS kept, t.needed
 FROM leased l
 CROSS JOIN unhurried
 JOIN tasks t USING (task_id)
 JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
-JOIN projects p ON p.project = t.project
 LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
 """
+
+# What is begun is finished first: a final label is worth more than two halves.
+_FROM_THE_HEAD: Final = """
+    (
+        SELECT task_id, slot FROM assignments
+        WHERE project = $1 AND begun AND state = 'open' ORDER BY priority, task_id, slot LIMIT {window}
+    ) UNION ALL (
+        SELECT task_id, slot FROM assignments
+        WHERE project = $1 AND NOT begun AND state = 'open' ORDER BY priority, task_id, slot LIMIT {window}
+    )
+"""
+
+_FURTHER_ON: Final = """
+    SELECT task_id, slot FROM assignments
+    WHERE project = $1 AND state = 'open' AND (begun, priority, task_id, slot) > ($4, $5, $6, $7)
+    ORDER BY begun, priority, task_id, slot LIMIT {window}
+"""
+
+_WINDOW: Final = str(CLAIM_WINDOW)
+
+CLAIM: Final = _CLAIM.replace("{candidates}", _FROM_THE_HEAD).replace("{window}", _WINDOW)
+
+CLAIM_FURTHER_ON: Final = _CLAIM.replace("{candidates}", _FURTHER_ON).replace("{window}", _WINDOW)
+"""$4 to $7: the place after which to search."""
+
+WINDOW_END: Final = """
+SELECT begun, priority, task_id, slot FROM assignments
+WHERE project = $1 AND state = 'open' AND (begun, priority, task_id, slot) > ($2, $3, $4, $5)
+ORDER BY begun, priority, task_id, slot OFFSET {window} - 1 LIMIT 1
+""".replace("{window}", _WINDOW)
 
 REOPEN_EXPIRED: Final = """
 UPDATE assignments a
@@ -87,16 +127,14 @@ INSERT INTO late_decisions (task_id, reviewer, label) VALUES ($1, $2, $3)
 ON CONFLICT (task_id, reviewer) DO UPDATE SET label = EXCLUDED.label, received_at = now()
 """
 
-FACTS: Final = """
-SELECT t.project, t.needed, p.version FROM tasks t JOIN projects p USING (project) WHERE t.task_id = $1
-"""
+FACTS: Final = "SELECT project, needed FROM tasks WHERE task_id = $1"
 
 LABELS: Final = "SELECT label FROM decisions WHERE task_id = $1 ORDER BY decided_at, slot"
 
 # The active time begins with the claim, or with the person's last decision if that was later.
 DECIDE: Final = """
 -- $1 task, $2 reviewer, $3 fence, $4 label, $5 most seconds, $6 the label settled on (null: more are needed),
--- $7 seconds until the event may leave
+-- $7 seconds until the event may leave, $8 the guideline in force
 WITH held AS (
     UPDATE assignments SET state = 'decided', lease_until = NULL
     WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
@@ -113,8 +151,9 @@ WITH held AS (
     FROM held h WHERE t.task_id = h.task_id
     RETURNING t.*
 ), kept AS (
-    INSERT INTO decisions (task_id, slot, project, item_id, reviewer, fence, label, seconds, decided_at)
-    SELECT t.task_id, h.slot, t.project, t.item_id, $2, $3, $4::jsonb, h.seconds, now()
+    INSERT INTO decisions
+        (task_id, slot, project, item_id, reviewer, fence, label, guideline_version, seconds, decided_at)
+    SELECT t.task_id, h.slot, t.project, t.item_id, $2, $3, $4::jsonb, $8, h.seconds, now()
     FROM timed h JOIN task t USING (task_id)
 ), settled AS (
     SELECT t.*, r.label AS machine_label, r.confidence, r.release, 'audit' = ANY (r.reasons) AS audit
@@ -124,17 +163,19 @@ WITH held AS (
     SELECT to_jsonb(f) AS present FROM settled s JOIN final_labels f USING (project, item_id)
 ), final AS (
     INSERT INTO final_labels
-        (project, item_id, label, source, confidence, guideline_version, release, decided_at)
-    SELECT project, item_id, label, 'people', confidence, guideline_version, release, decided_at FROM settled
+        (project, item_id, label, source, confidence, guideline_version, release, decided_at, routed_under)
+    SELECT project, item_id, label, 'people', confidence, $8, release, decided_at, guideline_version
+    FROM settled
     ON CONFLICT (project, item_id) DO UPDATE
     SET label = EXCLUDED.label, source = EXCLUDED.source, confidence = EXCLUDED.confidence,
         guideline_version = EXCLUDED.guideline_version, release = EXCLUDED.release,
-        decided_at = EXCLUDED.decided_at
+        decided_at = EXCLUDED.decided_at, routed_under = EXCLUDED.routed_under
 ), sent AS (
-    INSERT INTO outbox (task_id, project, not_before, correction, audit, human_seconds, replaced)
+    INSERT INTO outbox
+        (task_id, project, not_before, correction, audit, human_seconds, guideline_version, replaced)
     SELECT s.task_id, s.project, now() + make_interval(secs => $7), s.label <> s.machine_label, s.audit,
            h.seconds + coalesce((SELECT sum(d.seconds) FROM decisions d WHERE d.task_id = s.task_id), 0),
-           (SELECT present FROM before)
+           $8, (SELECT present FROM before)
     FROM settled s JOIN timed h USING (task_id)
 )
 SELECT decided, needed FROM task
@@ -159,7 +200,7 @@ DROP_FINAL: Final = "DELETE FROM final_labels WHERE project = $1 AND item_id = $
 RESTORE_FINAL: Final = """
 UPDATE final_labels f
 SET label = b.label, source = b.source, confidence = b.confidence, guideline_version = b.guideline_version,
-    release = b.release, decided_at = b.decided_at
+    release = b.release, decided_at = b.decided_at, routed_under = b.routed_under
 FROM jsonb_populate_record(NULL::final_labels, $1::jsonb) b
 WHERE f.project = b.project AND f.item_id = b.item_id
 """

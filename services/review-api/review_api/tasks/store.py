@@ -12,6 +12,13 @@ from labelmill.runtime.postgres import Database
 from review_api.tasks import sql
 
 _CLAIM_TRIES = 5
+_WINDOWS_FURTHER_ON = 10
+_MOST_PLACES = 10_000
+
+Place = tuple[bool, float, int, int]
+"""A key of the queue's index: the search goes on after it."""
+
+_HEAD: Place = (False, float("-inf"), 0, -1)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,6 @@ class Claimed:
     reasons: list[str]
     kept: str | None
     needed: int
-    project_version: int
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,9 @@ class Lease:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a decision must know of its task beforehand. `project_version` is the one in force."""
+    """What a decision must know of its task beforehand. It never changes."""
 
     project: str
-    project_version: int
     needed: int
 
 
@@ -58,11 +63,13 @@ class Facts:
 class Verdict:
     """A decision to store, as JSON: the label, and what the task's decisions settle on (None: not yet).
 
-    `most_seconds` bounds the active time; the event may leave after `hold` seconds.
+    `guideline_version` is the one it was made by; `most_seconds` bounds the active time; the event may leave
+    after `hold` seconds.
     """
 
     label: str
     settled: str | None
+    guideline_version: int
     most_seconds: float
     hold: float
 
@@ -80,9 +87,10 @@ class TaskStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._places: dict[tuple[str, str], Place] = {}
 
     async def claim(self, project: str, reviewer: str, seconds: float, count: int) -> list[Claimed]:
-        """Lease up to `count` tasks to a reviewer, those with the lowest priority value first."""
+        """Lease up to `count` tasks to a reviewer: what others have begun, then by lowest priority value."""
         claimed: list[Claimed] = []
         for _ in range(count):
             task = await self._claim_one(project, reviewer, seconds)
@@ -94,7 +102,7 @@ class TaskStore:
     async def _claim_one(self, project: str, reviewer: str, seconds: float) -> Claimed | None:
         for attempt in range(_CLAIM_TRIES):
             try:
-                row = await self._database.pool.fetchrow(sql.CLAIM, project, reviewer, seconds)
+                row = await self._search(project, reviewer, seconds)
             except asyncpg.UniqueViolationError:
                 # Two claims of one person at once met at one task; the other has it.
                 if attempt == _CLAIM_TRIES - 1:
@@ -102,6 +110,28 @@ class TaskStore:
                 continue
             return None if row is None else Claimed(**row)
         return None
+
+    async def _search(self, project: str, reviewer: str, seconds: float) -> asyncpg.Record | None:
+        found = await self._database.pool.fetchrow(sql.CLAIM, project, reviewer, seconds)
+        return found or await self._search_further_on(project, reviewer, seconds)
+
+    async def _search_further_on(self, project: str, reviewer: str, seconds: float) -> asyncpg.Record | None:
+        """Search behind the head of the queue, in which a person's own work has piled up.
+
+        A call looks at a bounded part and remembers where to go on, so that a few calls go all the way round.
+        """
+        pool, key = self._database.pool, (project, reviewer)
+        place = self._places.pop(key, None) or await pool.fetchrow(sql.WINDOW_END, project, *_HEAD)
+        for _ in range(_WINDOWS_FURTHER_ON):
+            if place is None:
+                return None
+            found = await pool.fetchrow(sql.CLAIM_FURTHER_ON, project, reviewer, seconds, *place)
+            if found is not None:
+                break
+            place = await pool.fetchrow(sql.WINDOW_END, project, *place)
+        if place is not None and len(self._places) < _MOST_PLACES:
+            self._places[key] = tuple(place)
+        return found
 
     async def reopen_expired(self, project: str) -> int:
         """Give back the tasks whose lease has run out; return how many."""
@@ -142,7 +172,7 @@ class TaskStore:
     async def facts(self, task_id: int) -> Facts | None:
         """Return what a decision must know of its task, or None if there is no such task."""
         row = await self._database.pool.fetchrow(sql.FACTS, task_id)
-        return None if row is None else Facts(row["project"], row["version"], row["needed"])
+        return None if row is None else Facts(**row)
 
     async def decide_alone(self, lease: Lease, verdict: Verdict) -> Standing | None:
         """Store the only decision that a task needs, in one statement; None if the lease is lost."""
@@ -203,6 +233,7 @@ async def _decide(
         verdict.most_seconds,
         verdict.settled,
         verdict.hold,
+        verdict.guideline_version,
     )
     return None if row is None else Standing(**row)
 

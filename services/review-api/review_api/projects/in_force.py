@@ -1,0 +1,32 @@
+"""The versions of projects that are in force, remembered for moments."""
+
+import time
+
+from review_api.errors import unknown_project
+from review_api.projects.store import ProjectStore
+from review_api.projects.versions import Version
+
+_REMEMBERED_SECONDS = 2.0
+
+
+class InForce:
+    """Looks up versions in force. Of names that no project has it remembers nothing."""
+
+    def __init__(self, store: ProjectStore) -> None:
+        self._store = store
+        self._known: dict[str, tuple[Version, float]] = {}
+
+    async def get(self, project: str, *, afresh: bool = False) -> Version:
+        """Return a project's version in force, not older than moments; `afresh`, than now.
+
+        Raises ApiError 404 if there is no such project.
+        """
+        now = time.monotonic()
+        known = self._known.get(project)
+        if known is not None and now < known[1] and not afresh:
+            return known[0]
+        version = await self._store.get(project)
+        if version is None:
+            raise unknown_project(project)
+        self._known[project] = (version, now + _REMEMBERED_SECONDS)
+        return version

@@ -1,0 +1,78 @@
+"""Which definition a decision is held to: the one in force, whenever its task was claimed."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from labelmill.projects import LabelSpec, load_project
+from labelmill.runtime.metrics import Metrics
+from review_api.accounts.roles import Principal
+from review_api.errors import ApiError
+from review_api.projects.in_force import InForce
+from review_api.projects.versions import Version
+from review_api.settings import ReviewSettings
+from review_api.tasks.desk import Desk
+from review_api.tasks.store import Claimed, Facts, Lease, Standing, Verdict
+
+ADA = Principal("ada", frozenset({"reviewer"}), on_page=True)
+SPEC = load_project(
+    "{project: p, title: P, labels: [{name: a}, {name: b}], guideline: G, voters: [{name: s, type: student}]}"
+)
+WIDER = msgspec.structs.replace(SPEC, labels=[*SPEC.labels, LabelSpec(name="c")])
+TASK = Claimed(7, 1, 0, "i", "text", "{}", False, '"a"', 0.5, [], None, 1)
+
+
+class Projects:
+    version = Version(1, 1, SPEC)
+
+    async def get(self, project: str) -> Version | None:
+        return self.version if project == "p" else None
+
+
+class Tasks:
+    """One task for whoever asks."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict] = []
+        self.swept: list[str] = []
+
+    async def claim(self, project: str, reviewer: str, seconds: float, count: int) -> list[Claimed]:
+        return [TASK]
+
+    async def reopen_expired(self, project: str) -> int:
+        self.swept.append(project)
+        return 0
+
+    async def facts(self, task_id: int) -> Facts:
+        return Facts("p", 1)
+
+    async def decide_alone(self, lease: Lease, verdict: Verdict) -> Standing:
+        self.verdicts.append(verdict)
+        return Standing(1, 1)
+
+
+def desk_of(tasks: Tasks, projects: Projects) -> Desk:
+    store: Any = tasks
+    in_force: Any = InForce(projects)  # type: ignore[arg-type]
+    return Desk(store, in_force, Metrics(), ReviewSettings())
+
+
+async def test_a_label_that_is_new_since_the_claim_is_taken_under_the_new_guideline() -> None:
+    tasks, projects = Tasks(), Projects()
+    desk = desk_of(tasks, projects)
+    await desk.claim(ADA, "p", 1)
+    projects.version = Version(2, 2, WIDER)
+    await desk.decide(ADA, 7, "1", "c")
+    assert [(verdict.label, verdict.guideline_version) for verdict in tasks.verdicts] == [('"c"', 2)]
+    with pytest.raises(ApiError, match="invalid_label"):
+        await desk.decide(ADA, 7, "1", "d")
+
+
+async def test_a_made_up_project_is_refused_before_anything_is_done_for_it() -> None:
+    tasks = Tasks()
+    desk = desk_of(tasks, Projects())
+    for number in range(5):
+        with pytest.raises(ApiError, match="unknown_project"):
+            await desk.claim(ADA, f"made-up-{number}", 1)
+    assert tasks.swept == []
+    assert desk._swept == {}
