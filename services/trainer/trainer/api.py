@@ -28,9 +28,9 @@ Endpoint = Callable[[Request], Awaitable[JSONResponse]]
 class Refusal(Exception):
     """An answer other than success, in the form that every labelmill API gives it."""
 
-    def __init__(self, status: int, error: str, detail: str) -> None:
+    def __init__(self, status: int, error: str, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.response = JSONResponse({"error": error, "detail": detail}, status_code=status)
+        self.response = JSONResponse({"error": error, "detail": detail}, status, headers)
 
 
 class Api:
@@ -73,7 +73,8 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         right = hmac.compare_digest(token.strip().encode(), self._token)
         if not self._token or scheme.lower() != "bearer" or not right:
-            raise Refusal(401, "unauthorized", "send the trainer's token as `Authorization: Bearer TOKEN`")
+            detail = "send the trainer's token as `Authorization: Bearer TOKEN`"
+            raise Refusal(401, "unauthenticated", detail, {"WWW-Authenticate": "Bearer"})
 
     async def _project(self, request: Request) -> ProjectPublished:
         name = request.path_params["project"]
