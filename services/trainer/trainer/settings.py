@@ -1,9 +1,9 @@
 """Environment variables of the trainer, as typed values."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
-from pydantic import SecretStr
+from pydantic import PositiveInt, SecretStr, model_validator
 
 
 class TrainerSettings(ServiceSettings, DatabaseSettings):
@@ -15,8 +15,8 @@ class TrainerSettings(ServiceSettings, DatabaseSettings):
     """Key of the draw that holds decisions out. Changing it moves nothing that was drawn before."""
     trainer_batch_records: int = 500
     """Most decisions taken from Kafka as one batch."""
-    trainings_at_once: int = 1
-    """Trainings (of different projects) that this process runs at the same time."""
+    trainings_at_once: PositiveInt = 1
+    """Trainings (of different projects) in this process at a time; fewer than DATABASE_POOL_SIZE."""
     training_threads: int = 2
     """Cores that a training may use for embedding."""
     training_timeout_seconds: float = 900.0
@@ -41,3 +41,14 @@ class TrainerSettings(ServiceSettings, DatabaseSettings):
     """Decisions that a model is fine-tuned on at most, the newest."""
     finetuning_evaluation_items: int = 200
     """Held-out decisions that a fine-tuned model is asked about at most: each costs a call."""
+
+    @model_validator(mode="after")
+    def _leave_a_connection(self) -> Self:
+        # Each training keeps a connection for its lock and needs another now and then: with none left over
+        # all of them would wait for one another.
+        if self.trainings_at_once >= self.database_pool_size:
+            raise ValueError(
+                f"TRAININGS_AT_ONCE ({self.trainings_at_once}) must be less than DATABASE_POOL_SIZE "
+                f"({self.database_pool_size}): each training holds a connection"
+            )
+        return self
