@@ -7,11 +7,13 @@ place of a service's own, and lets every part be killed and started by itself.
 import asyncio
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from labelmill import bootstrap
@@ -45,23 +47,33 @@ class Running:
         except httpx.HTTPError:
             return False
 
-    async def metric(self, name: str) -> float:
-        """Return the sum of a metric over its labels (0 if it has no sample or the service is away)."""
+    async def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples that carry `labels` (0 if there is none or the service is away)."""
+        return sum(await self.samples(name, **labels))
+
+    async def samples(self, name: str, **labels: str) -> list[float]:
+        """Return a metric's samples that carry `labels`; none if the service is away."""
         try:
             async with httpx.AsyncClient(timeout=5.0) as client:
                 text = (await client.get(f"{self.url}/metrics")).text
         except httpx.HTTPError:
-            return 0.0
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if _is_sample_of(name, line))
+            return []
+        lines = [line for line in text.splitlines() if _is_sample_of(name, labels, line)]
+        return [float(line.rsplit(" ", 1)[1]) for line in lines]
 
 
-def _is_sample_of(name: str, line: str) -> bool:
-    return line.startswith((f"{name} ", f"{name}{{"))
+def _is_sample_of(name: str, labels: Mapping[str, str], line: str) -> bool:
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return line.startswith((f"{name} ", f"{name}{{")) and all(pair in line for pair in wanted)
 
 
 @dataclass
 class System:
-    """Use it as `async with System(folder) as system: await system.add("router")`."""
+    """Use it as `async with System(folder) as system: await system.add("router")`.
+
+    With `shared` it stands on a broker and database that run already: it takes over their roles' passwords,
+    so no two such systems may be in use at the same time.
+    """
 
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
@@ -70,25 +82,52 @@ class System:
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     trainer_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     services: list[Running] = field(default_factory=list)
+    shared: Backends | None = None
+    """Running backends to stand on, which are left running; without them it starts its own."""
 
     def __post_init__(self) -> None:
-        self.backends = Backends(self.folder / "backends")
+        self.backends = self.shared or Backends(self.folder / "backends")
+        self._started: Counter[str] = Counter()
         self._passwords = {schema: secrets.token_urlsafe(18) for schema in bootstrap.SCHEMAS.values()}
 
     async def __aenter__(self) -> Self:
-        await self.backends.start()
-        kafka = KafkaSettings(
-            kafka_bootstrap_servers=self.backends.kafka.bootstrap_servers, kafka_partitions=self.partitions
-        )
-        await bootstrap.create_topics(kafka)
-        await bootstrap.create_roles(self.backends.postgres.admin_dsn, self._passwords)
+        try:
+            if self.shared is None:
+                await self.backends.start()
+            await bootstrap.create_topics(self.kafka_settings)
+            await bootstrap.create_roles(self.backends.postgres.admin_dsn, self._passwords)
+        except BaseException:
+            await self._stop()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
         await asyncio.gather(*(running.process.stop() for running in self.services))
-        await self.backends.stop()
+        self.services.clear()
+        if self.shared is None:
+            await self.backends.stop()
+
+    @property
+    def kafka_settings(self) -> KafkaSettings:
+        """How to reach the broker."""
+        return KafkaSettings(
+            kafka_bootstrap_servers=self.backends.kafka.bootstrap_servers, kafka_partitions=self.partitions
+        )
+
+    @asynccontextmanager
+    async def running(self, service: str, **options: Any) -> AsyncIterator[Running]:
+        """`add` for the time of a block: the process is stopped at its end, whatever happened in it."""
+        running = await self.add(service, **options)
+        try:
+            yield running
+        finally:
+            await running.process.stop()
+            self.services.remove(running)
 
     async def add(
         self,
@@ -101,8 +140,8 @@ class System:
     ) -> Running:
         """Start one process of `service` (with `argv` in place of `python -m <service>`)."""
         port = free_port()
-        number = sum(running.service == service for running in self.services)
-        name = f"{service}-{number}"
+        name = f"{service}-{self._started[service]}"
+        self._started[service] += 1
         command = Command(
             name=name,
             argv=argv or [sys.executable, "-m", MODULES[service]],
