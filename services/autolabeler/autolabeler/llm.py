@@ -71,6 +71,8 @@ class LlmAnswerer:
     def __init__(self, settings: AutolabelerSettings) -> None:
         self._settings = settings
         self._client: openai.AsyncOpenAI | None = None
+        # A path would be joined to the base URL at each call: three parsings of URLs instead of two.
+        self._url = settings.openai_base_url.rstrip("/") + _PATH
         # Whatever is not said here is copied deeply from the client's defaults at each call, and each
         # header is converted five times on its way: together a fifth of the CPU of a call.
         self._options: openai.RequestOptions = {
@@ -79,6 +81,7 @@ class LlmAnswerer:
             "max_retries": 0,
             "timeout": httpx2.Timeout(settings.llm_timeout_seconds, connect=_CONNECT_SECONDS),
             "idempotency_key": "",
+            "security": {"bearer_auth": True},
         }
 
     async def start(self) -> None:
@@ -106,7 +109,7 @@ class LlmAnswerer:
         assert self._client is not None, "start the answerer before asking"
         try:
             response = await self._client.post(
-                _PATH, cast_to=httpx2.Response, content=question.body, options=self._options
+                self._url, cast_to=httpx2.Response, content=question.body, options=self._options
             )
         except openai.APIStatusError as error:
             raise _of_status(error) from error
