@@ -30,7 +30,7 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     """Most tasks that one claim hands out."""
     skip_seconds: float = 3600.0
     """How long a skipped task is not offered to the same reviewer."""
-    undo_seconds: float = 5.0
+    undo_seconds: float = 10.0
     """How long a decision made on the page can be taken back; decisions with an API token leave at once."""
     most_seconds_per_decision: float = 600.0
     """Longest active time counted for one decision: more means that the reviewer went away."""
