@@ -1,5 +1,6 @@
 """The pure parts around consuming: parsing a batch, isolating culprits, offsets, trace headers, outages."""
 
+import asyncio
 from collections.abc import Sequence
 
 import asyncpg
@@ -132,8 +133,20 @@ class Broker:
 
     def __init__(self, *held: int) -> None:
         self.held = {TopicPartition("items", partition) for partition in held}
-        self.committed: dict[TopicPartition, int] = {}
+        self.commits: dict[TopicPartition, int] = {}
         self.failure: kafka_errors.KafkaError | None = None
+        self.end = 9
+
+    async def committed(self, _: TopicPartition) -> int:
+        return 5
+
+    def highwater(self, _: TopicPartition) -> int:
+        return self.end
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.failure is not None:
+            raise self.failure
+        return dict.fromkeys(partitions, self.end)
 
     def assignment(self) -> set[TopicPartition]:
         return self.held
@@ -141,7 +154,7 @@ class Broker:
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         if self.failure is not None:
             raise self.failure
-        self.committed |= offsets
+        self.commits |= offsets
 
 
 @pytest.fixture
@@ -172,7 +185,7 @@ async def test_only_what_is_held_is_committed_and_only_then_is_it_said(
     assert not await subscription.commit({mine: 6, other: 9})
     assert not await subscription.commit({other: 9})
     assert not await subscription.commit({})
-    assert broker.committed == {mine: 6}
+    assert broker.commits == {mine: 6}
     broker.failure = kafka_errors.KafkaConnectionError("gone")
     assert not await subscription.commit({mine: 7})
 
@@ -191,3 +204,24 @@ async def test_letters_whose_records_are_blameless_do_not_stop_the_service(
     with pytest.raises(TooManyDeadLetters):
         await subscription.bury([DeadLetter(record(n), InvalidRecord("x", "y")) for n in range(5)], good=0)
     assert len(sent) == 10
+
+
+async def test_records_that_wait_for_an_absent_broker_are_no_stall(
+    subscription: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health, broker = subscription._context.health, Broker(0)
+    monkeypatch.setattr(Subscription, "_consumer", broker)
+    monkeypatch.setattr("labelmill.runtime.consumer._LAG_EVERY_SECONDS", 0.002)
+    health.busy("items", now=-1e9)
+    await subscription.start()
+    await asyncio.sleep(0.02)
+    assert health.stalled() == ["items"]
+    broker.failure = kafka_errors.KafkaTimeoutError("away")
+    await asyncio.sleep(0.02)
+    assert health.failure is None
+    assert health.stalled() == []
+    broker.failure = None
+    broker.end = 5
+    await asyncio.sleep(0.02)
+    assert health.stalled(now=1e12) == [], "nothing waits any more"
+    await subscription.stop()

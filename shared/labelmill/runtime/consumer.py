@@ -214,8 +214,20 @@ class Subscription:
                 self._context.metrics.lag.labels(tp.topic, str(tp.partition)).set(records)
             if sum(lag.values()):
                 self._context.health.busy(self._name)
+                await self._notice_outage()
             else:
                 self._context.health.progress(self._name, idle=True)
+
+    async def _notice_outage(self) -> None:
+        """Ask the broker for anything: if it is away, that is why the records that wait do not come."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        try:
+            await consumer.end_offsets(list(consumer.assignment()))
+        except kafka_errors.KafkaError as error:
+            log.warning("the broker does not answer", topics=self._name, error=repr(error))
+            self._context.health.waiting()
 
     async def _learn_committed(self) -> None:
         """Ask for the offsets of partitions that this process has not committed to yet."""
