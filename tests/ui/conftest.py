@@ -20,7 +20,7 @@ from playwright.async_api import Browser, ConsoleMessage, async_playwright
 from .workplace import PASSWORD, Reviewer, Workplace, apply
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     async with System(
         tmp_path_factory.mktemp("ui"), env={"UNDO_SECONDS": "3", "LEASE_SECONDS": "30"}
@@ -29,7 +29,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def publisher(system: System) -> AsyncIterator[Publisher]:
     running = Publisher(KafkaSettings(kafka_bootstrap_servers=system.backends.kafka.bootstrap_servers))
     await running.start()
@@ -51,7 +51,7 @@ async def work(
         yield work
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     # None: the one that Playwright brought, see scripts/setup_browser.sh.
     found = next((path for path in map(shutil.which, ("chromium", "google-chrome")) if path), None)

@@ -99,6 +99,29 @@ async def test_the_figures_refresh_by_themselves(work: Workplace, reviewer: Revi
     assert await painted(page, "Throughput") > 10
 
 
+async def test_a_share_of_nothing_is_a_finding_and_zeros_are_in_the_table(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await work.add([Item("a", "text", confidence=0.55)])
+    await decide(work, {"a": "negative"})
+    await until(lambda: _decided(work, 1))
+    await reviewer.sign_in(work, "/dashboard")
+    page = reviewer.page
+    for name in ("Share accepted", "Accuracy against people"):
+        chart = page.locator(f"[data-chart='{name}']")
+        await expect(chart.locator("canvas")).to_be_visible()
+        await expect(chart.locator(".chart-empty")).to_have_count(0)
+    await expect(page.locator("[data-chart='Cost'] .chart-empty")).to_be_visible()
+    share = page.locator("[data-chart='Share accepted']")
+    await share.get_by_text("As a table").click()
+    await expect(share.get_by_role("row")).to_have_count(2)
+    await expect(share.get_by_role("row").nth(1)).to_contain_text("0%")
+
+
+async def _decided(work: Workplace, count: int) -> bool:
+    return sum(minute["decided"] for minute in (await work.stats())["minutes"]) == count
+
+
 async def test_the_window_and_the_project_can_be_chosen(work: Workplace, reviewer: Reviewer) -> None:
     await work.add([Item("a", "text", confidence=0.99, accepted=True)])
     await reviewer.sign_in(work, "/dashboard")

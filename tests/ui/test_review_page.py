@@ -211,6 +211,8 @@ async def test_a_lost_connection_loses_nothing(work: Workplace, reviewer: Review
     await expect(banner).to_contain_text("1 answer is kept in this browser")
     await reviewer.press("1")
     await expect(banner).to_contain_text("2 answers are kept in this browser")
+    kept = "Object.keys(localStorage).filter((key) => key.startsWith('labelmill.outbox/')).length"
+    assert await reviewer.page.evaluate(kept) == 2, "each has its own key: tabs overwrite nothing"
     await expect(
         reviewer.page.get_by_role("heading", name="That was all that had been loaded")
     ).to_be_visible()
@@ -219,6 +221,25 @@ async def test_a_lost_connection_loses_nothing(work: Workplace, reviewer: Review
     await reviewer.sees("third text")
     await expect(banner).to_have_count(0)
     assert await work.decided(2) == {"item-0": "negative", "item-1": "positive"}
+    assert await reviewer.page.evaluate(kept) == 0
+
+
+async def test_answers_of_two_tabs_do_not_overwrite_each_other(work: Workplace, open_page: Open) -> None:
+    await work.add(items("first text", "second text", "third text", "fourth text"))
+    one = await open_page()
+    await one.sign_in(work)
+    await one.sees("first text")
+    await until(lambda: _prefetched(one))
+    other = Reviewer(await one.context.new_page(), one.context, one.url)
+    await other.page.goto(f"{one.url}/?project={work.project}")
+    await other.sees("third text")
+    await one.context.set_offline(True)
+    await one.press("1")
+    await other.press("2")
+    await one.press("1")
+    await expect(one.page.locator(".banner")).to_contain_text("3 answers are kept in this browser")
+    await one.context.set_offline(False)
+    assert await work.decided(3) == {"item-0": "positive", "item-1": "positive", "item-2": "negative"}
 
 
 async def _prefetched(reviewer: Reviewer) -> bool:
@@ -281,6 +302,25 @@ async def test_a_late_answer_is_explained_and_kept(work: Workplace, reviewer: Re
     await expect(notice).to_have_count(0)
     await reviewer.press("2")
     assert await work.decided(1) == {"item-0": "negative"}
+
+
+async def test_an_answer_with_a_label_that_is_gone_is_asked_for_again(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await work.add(items("first text", "second text"))
+    await reviewer.sign_in(work)
+    await reviewer.sees("first text")
+    await until(lambda: _prefetched(reviewer))
+    await apply(work, {"labels": [{"name": "glad"}, {"name": "negative"}]})
+    await reviewer.page.wait_for_timeout(2500)  # for so long a process may remember the project as it was
+    await reviewer.press("1")
+    await expect(reviewer.page.locator(".notice")).to_contain_text("Your answer “positive” was not taken")
+    await expect(reviewer.page.get_by_role("button", name="glad")).to_be_visible()
+    await reviewer.sees("second text")  # what is being read stays
+    await reviewer.press("2")
+    await reviewer.sees("first text")
+    await reviewer.press("1")
+    assert await work.decided(2) == {"item-0": "glad", "item-1": "negative"}
 
 
 async def test_heartbeats_hold_the_task_that_is_read(work: Workplace, reviewer: Reviewer) -> None:
@@ -369,11 +409,28 @@ async def test_an_ended_session_keeps_the_answer(work: Workplace, reviewer: Revi
     await reviewer.sees("first text")
     await reviewer.context.clear_cookies()
     await reviewer.press("2")
-    await expect(reviewer.page.locator(".gate-note")).to_contain_text("One answer is kept in this browser")
+    note = f"One answer by {work.reviewer} is kept in this browser. It is sent once {work.reviewer} signs in."
+    await expect(reviewer.page.locator(".gate-note")).to_have_text(note)
     await reviewer.page.get_by_label("Name").fill(work.reviewer)
     await reviewer.page.get_by_label("Password").fill("correct horse battery")
     await reviewer.press("Enter")
     assert await work.decided(1) == {"item-0": "negative"}
+
+
+async def test_the_gate_says_whose_answers_wait_and_claims_no_more(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    page = reviewer.page
+    await reviewer.sign_in(work)
+    await expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.locator(".gate-note")).to_have_count(0)
+    await page.evaluate("for (const n of [1, 2]) localStorage.setItem(`labelmill.outbox/eve/${n}`, '{}')")
+    await page.reload()
+    await expect(page.locator(".gate-note")).to_have_text(
+        "2 answers by eve are kept in this browser. They are sent once eve signs in."
+    )
 
 
 async def test_guideline_help_theme_and_single_keys(work: Workplace, reviewer: Reviewer) -> None:

@@ -153,7 +153,7 @@ WITH held AS (
 ), kept AS (
     INSERT INTO decisions
         (task_id, slot, project, item_id, reviewer, fence, label, guideline_version, seconds, decided_at)
-    SELECT t.task_id, h.slot, t.project, t.item_id, $2, $3, $4::jsonb, $8, h.seconds, now()
+    SELECT t.task_id, h.slot, t.project, t.item_id, $2, $3, $4::jsonb, $8::integer, h.seconds, now()
     FROM timed h JOIN task t USING (task_id)
 ), settled AS (
     SELECT t.*, r.label AS machine_label, r.confidence, r.release, 'audit' = ANY (r.reasons) AS audit
@@ -164,7 +164,7 @@ WITH held AS (
 ), final AS (
     INSERT INTO final_labels
         (project, item_id, label, source, confidence, guideline_version, release, decided_at, routed_under)
-    SELECT project, item_id, label, 'people', confidence, $8, release, decided_at, guideline_version
+    SELECT project, item_id, label, 'people', confidence, $8::integer, release, decided_at, guideline_version
     FROM settled
     ON CONFLICT (project, item_id) DO UPDATE
     SET label = EXCLUDED.label, source = EXCLUDED.source, confidence = EXCLUDED.confidence,
@@ -175,7 +175,7 @@ WITH held AS (
         (task_id, project, not_before, correction, audit, human_seconds, guideline_version, replaced)
     SELECT s.task_id, s.project, now() + make_interval(secs => $7), s.label <> s.machine_label, s.audit,
            h.seconds + coalesce((SELECT sum(d.seconds) FROM decisions d WHERE d.task_id = s.task_id), 0),
-           $8, (SELECT present FROM before)
+           $8::integer, (SELECT present FROM before)
     FROM settled s JOIN timed h USING (task_id)
 )
 SELECT decided, needed FROM task

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+import jinja2
+
+_PAGES = ("review", "dashboard")
 _COMPRESSIBLE = ("text/", "image/svg")
 _TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
@@ -36,15 +39,18 @@ class Assets:
         web = files("review_api.web")
         contents = dict(_walk(web / "static"))
         version = _digest(b"".join(name.encode() + contents[name] for name in sorted(contents)))[:12]
-        pages = {
-            page.name.removesuffix(".html"): _page(page.read_text(encoding="utf-8"), version)
-            for page in (web / "pages").iterdir()
-        }
+        templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("review_api.web", "pages"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        pages = {name: _page(templates, name, version) for name in _PAGES}
         return cls({name: _asset(name, content) for name, content in contents.items()}, pages, version)
 
 
-def _page(template: str, version: str) -> Asset:
-    return _asset("page.html", template.replace("{{version}}", version).encode())
+def _page(templates: jinja2.Environment, name: str, version: str) -> Asset:
+    text = templates.get_template(f"{name}.html").render(static=f"/static/{version}")
+    return _asset("page.html", text.encode())
 
 
 def _asset(name: str, content: bytes) -> Asset:

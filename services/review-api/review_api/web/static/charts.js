@@ -13,9 +13,10 @@ const RELEASE_AXIS = {
 };
 
 // series: [{name, values, tone, fill, dash}]; x: numbers (seconds where `time`); tone names a colour token.
-export function Chart({ title, about, x, series, format, time = true, range, note = "" }) {
+// Of counts, nothing but zeros is an empty chart. Of shares it is a finding: those are empty without a value.
+export function Chart({ title, about, x, series, format, time = true, range, shares = false, note = "" }) {
   const [at, setAt] = useState(null);
-  const empty = !series.some((one) => one.values.some((value) => value !== null && value !== 0));
+  const empty = !series.some((one) => one.values.some((value) => value !== null && (shares || value !== 0)));
   const index = at ?? lastKnown(series);
   return html`<figure class="card chart" data-chart=${title}>
     <figcaption>
@@ -159,7 +160,7 @@ function useThemeCount() {
 
 function DataTable({ title, x, series, format, time }) {
   const [open, setOpen] = useState(false);
-  const rows = x.map((_, index) => index).filter((index) => series.some((one) => one.values[index]));
+  const rows = x.map((_, index) => index).filter((index) => series.some((one) => one.values[index] != null));
   return html`<details class="data" onToggle=${(event) => setOpen(event.target.open)}>
     <summary>As a table<span class="visually-hidden">: ${title}</span></summary>
     ${open && html`<div class="data-scroll" tabindex="0" role="region" aria-label=${`${title}, table`}><table>

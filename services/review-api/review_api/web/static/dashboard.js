@@ -129,12 +129,12 @@ function Charts({ shown }) {
   return html`<section class="charts" aria-label="Charts">
     <${Chart} title="Throughput" about=${`Items ${every}`} x=${lines.x} series=${lines.throughput} format=${(value) => decimal(value, value < 10 ? 1 : 0)} />
     <${Chart} title="Queue" about="Tasks that wait for a person" x=${lines.x} series=${lines.queue} format=${count} note="Nothing waits, and nothing waited." />
-    <${Chart} title="Share accepted" about="Of what was routed, without a person" x=${lines.x} series=${lines.share} format=${wholePercent} range=${() => [0, 1]} />
-    <${Chart} title="Accuracy against people" about="Since the start of the window" x=${lines.x} series=${lines.accuracy} format=${percent} range=${shareRange}
+    <${Chart} title="Share accepted" about="Of what was routed, without a person" x=${lines.x} series=${lines.share} format=${wholePercent} range=${() => [0, 1]} shares />
+    <${Chart} title="Accuracy against people" about="Since the start of the window" x=${lines.x} series=${lines.accuracy} format=${percent} range=${shareRange} shares
       note="No decisions in this window yet." />
     <${Chart} title="Cost" about="US dollars since the start of the window" x=${lines.x} series=${lines.cost} format=${usd} note="Nothing was spent in this window." />
     <${Chart} title="Releases" about="Accuracy on decisions held out from training" x=${lines.releaseNumbers} series=${lines.releases} format=${percent}
-      time=${false} range=${shareRange} note="No release yet. The trainer makes one after enough decisions." />
+      time=${false} range=${shareRange} shares note="No release yet. The trainer makes one after enough decisions." />
   </section>`;
 }
 

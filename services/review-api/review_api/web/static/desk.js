@@ -14,8 +14,8 @@ const EMPTY_POLL_MS = 4000;
 const BEAT_MS = { least: 1000, most: 30_000 };
 
 export class Desk {
-  constructor({ account, project, onChange, onSignedOut }) {
-    Object.assign(this, { account, project, onChange, onSignedOut });
+  constructor({ account, project, onChange, onSignedOut, onOutdated }) {
+    Object.assign(this, { account, project, onChange, onSignedOut, onOutdated });
     this.heldKey = `labelmill.held.${account.name}.${project.project}`;
     this.link = new Link(() => this.resume(), onChange);
     this.outbox = new Outbox({
@@ -158,7 +158,7 @@ export class Desk {
 
   answer(task, { kind, label, body }) {
     const entry = {
-      id: `${task.task_id}.${task.lease}.${Date.now()}`,
+      id: `${Date.now()}.${task.task_id}.${task.lease}`,
       kind,
       label,
       body,
@@ -182,18 +182,32 @@ export class Desk {
   }
 
   refused(entry, error) {
-    this.history = this.history.filter((one) => one.id !== entry.id);
+    const past = this.history.find((one) => one.id === entry.id);
+    this.history = this.history.filter((one) => one !== past);
     if (entry.kind === "decision") {
-      this.late.set(entry.item_id, entry.label); // the task may be back already, or on its way
-      for (const task of this.tasks) this.markLate(task);
       this.decidedToday = Math.max(0, this.decidedToday - 1);
-      const why =
-        error.code === "lease_lost"
-          ? "came after your hold on the task had ended, so it was not counted: somebody else may have the task now. It is kept, and marked on its button should the task come back to you."
-          : `was not taken: ${error.message}.`;
+      const why = error.code === "invalid_label" ? this.askAgain(past, error) : this.keepLate(entry, error);
       this.notify("kept", `Your answer “${entry.label}” ${why}`, entry);
     }
     this.onChange();
+  }
+
+  // The labels changed under the task, which is still held: it comes again, behind the one that is being read.
+  askAgain(past, error) {
+    this.onOutdated();
+    if (past !== undefined) {
+      this.tasks.splice(1, 0, past.task);
+      this.phase = "working";
+      this.save();
+    }
+    return `was not taken: ${error.message}. The task comes again, with the present labels.`;
+  }
+
+  keepLate(entry, error) {
+    this.late.set(entry.item_id, entry.label); // the task may be back already, or on its way
+    for (const task of this.tasks) this.markLate(task);
+    if (error.code !== "lease_lost") return `was not taken: ${error.message}.`;
+    return "came after your hold on the task had ended, so it was not counted: somebody else may have the task now. It is kept, and marked on its button should the task come back to you.";
   }
 
   // Takes the last answer back and shows its task again.

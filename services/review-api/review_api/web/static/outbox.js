@@ -1,26 +1,43 @@
 // Answers that were given and not yet confirmed. They are written down before they are sent, and leave
 // only once the server has said yes or no: neither a lost connection nor a closed tab loses one.
+//
+// Each has a key of its own in the browser's storage: tabs that add and remove at the same time would
+// overwrite each other's changes to one list. Account names hold no slash.
 import { call } from "./http.js";
-import { read, write } from "./storage.js";
+import { keys, read, remove, write } from "./storage.js";
+
+const PREFIX = "labelmill.outbox/";
+
+// How many answers wait in this browser, by the account that gave them.
+export function waitingAnswers() {
+  const counts = new Map();
+  for (const key of keys(localStorage, PREFIX)) {
+    const [user] = key.slice(PREFIX.length).split("/");
+    counts.set(user, (counts.get(user) ?? 0) + 1);
+  }
+  return counts;
+}
 
 export class Outbox {
   constructor({ user, link, onSent, onRefused, onSignedOut }) {
-    this.key = `labelmill.outbox.${user}`;
+    this.prefix = `${PREFIX}${user}/`;
     Object.assign(this, { link, onSent, onRefused, onSignedOut });
     this.flushing = null;
     this.sending = null;
   }
 
+  // In the order in which they were given: their ids begin with the time. Another tab may remove one meanwhile.
   get entries() {
-    return read(localStorage, this.key, []);
+    const found = keys(localStorage, this.prefix).sort();
+    return found.map((key) => read(localStorage, key, null)).filter((entry) => entry !== null);
   }
 
   has(id) {
-    return this.entries.some((entry) => entry.id === id);
+    return read(localStorage, this.prefix + id, null) !== null;
   }
 
   add(entry) {
-    write(localStorage, this.key, [...this.entries, entry]);
+    write(localStorage, this.prefix + entry.id, entry);
     return this.flush();
   }
 
@@ -32,7 +49,7 @@ export class Outbox {
   }
 
   remove(id) {
-    write(localStorage, this.key, this.entries.filter((entry) => entry.id !== id));
+    remove(localStorage, this.prefix + id);
   }
 
   flush() {
@@ -45,7 +62,7 @@ export class Outbox {
 
   // Tabs of one person share the outbox: only one of them sends at a time.
   alone(work) {
-    return navigator.locks ? navigator.locks.request(this.key, work) : work();
+    return navigator.locks ? navigator.locks.request(this.prefix, work) : work();
   }
 
   async sendAll() {

@@ -4,6 +4,7 @@ import { Desk } from "./desk.js";
 import { count, decimal, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { labelIndex, useKeys, useSingleKeys } from "./keys.js";
+import { waitingAnswers } from "./outbox.js";
 import { Guideline, Help, SkipDialog } from "./panels.js";
 import { useProjects, useSession } from "./session.js";
 import { Blank, NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
@@ -16,7 +17,7 @@ const PRESSED_MS = 160;
 function Page() {
   const session = useSession();
   const { account } = session;
-  const { projects, project, choose } = useProjects(account, session.expired);
+  const { projects, project, choose, reload } = useProjects(account, session.expired);
   if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} waiting=${waitingAnswers()} />`;
   if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
   return html`
@@ -24,25 +25,16 @@ function Page() {
       <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
     </${TopBar}>
     ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
-    ${project && html`<${Workbench} key=${project.project} account=${account} project=${project} onExpired=${session.expired} />`}
+    ${project && html`<${Workbench} key=${project.project} account=${account} project=${project} onExpired=${session.expired}
+      onOutdated=${reload} />`}
   `;
 }
 
-// Answers that wait in this browser, whoever gave them.
-function waitingAnswers() {
-  try {
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith("labelmill.outbox."));
-    return keys.reduce((sum, key) => sum + read(localStorage, key, []).length, 0);
-  } catch {
-    return 0;
-  }
-}
-
 // The desk of one person in one project; draws again whenever it changes.
-function useDesk(account, project, onExpired) {
+function useDesk(account, project, onExpired, onOutdated) {
   const [, redraw] = useState(0);
   const desk = useRef(null);
-  desk.current ??= new Desk({ account, project, onChange: () => redraw((n) => n + 1), onSignedOut: onExpired });
+  desk.current ??= new Desk({ account, project, onChange: () => redraw((n) => n + 1), onSignedOut: onExpired, onOutdated });
   useEffect(() => {
     desk.current.open();
     return () => desk.current.close();
@@ -50,8 +42,8 @@ function useDesk(account, project, onExpired) {
   return desk.current;
 }
 
-function Workbench({ account, project, onExpired }) {
-  const desk = useDesk(account, project, onExpired);
+function Workbench({ account, project, onExpired, onOutdated }) {
+  const desk = useDesk(account, project, onExpired, onOutdated);
   const [guidelineOpen, toggleGuideline] = useGuideline();
   const [dialog, setDialog] = useState(null);
   const [singleKeys, setSingleKeys] = useSingleKeys();

@@ -72,7 +72,7 @@ export function useProjects(account, onExpired) {
     setName(next);
   }, []);
   const present = project?.project === name ? project : null;
-  return { projects, project: present, choose };
+  return { projects, project: present, choose, reload: loadOne };
 }
 
 export function useRepeated(work, everyMs, active) {

@@ -53,7 +53,8 @@ export function ProjectChooser({ projects, project, onChoose }) {
   </label>`;
 }
 
-export function SignIn({ onSignedIn, waiting }) {
+// `waiting` are the answers kept in this browser, by account: their owner may be somebody else.
+export function SignIn({ onSignedIn, waiting = new Map() }) {
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
   const form = useRef(null);
@@ -72,7 +73,7 @@ export function SignIn({ onSignedIn, waiting }) {
     <form class="card gate-card" ref=${form} onSubmit=${submit}>
       <${Brand} />
       <h1>Sign in</h1>
-      ${waiting > 0 && html`<p class="gate-note">Your session has ended. ${answersWaiting(waiting)}</p>`}
+      ${[...waiting].map(([name, number]) => html`<p key=${name} class="gate-note">${answersWaiting(name, number)}</p>`)}
       <label>Name<input name="name" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus /></label>
       <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
       <p class="problem" role="alert">${problem}</p>
@@ -88,10 +89,10 @@ function explain(error) {
   return error.message;
 }
 
-function answersWaiting(number) {
+function answersWaiting(name, number) {
   return number === 1
-    ? "One answer is kept in this browser and is sent once you are signed in."
-    : `${number} answers are kept in this browser and are sent once you are signed in.`;
+    ? `One answer by ${name} is kept in this browser. It is sent once ${name} signs in.`
+    : `${number} answers by ${name} are kept in this browser. They are sent once ${name} signs in.`;
 }
 
 export function Blank({ title, children, picture = "mill" }) {

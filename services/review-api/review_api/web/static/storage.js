@@ -21,19 +21,31 @@ export function write(area, key, value) {
   }
 }
 
+export function remove(area, key) {
+  memory.delete(key);
+  drop(area, key);
+}
+
+export function keys(area, prefix) {
+  return [...new Set([...stored(area), ...memory.keys()])].filter((key) => key.startsWith(prefix));
+}
+
+export function forget(area, prefix) {
+  for (const key of keys(area, prefix)) remove(area, key);
+}
+
+function stored(area) {
+  try {
+    return Object.keys(area);
+  } catch {
+    return []; // closed to us: it holds nothing of ours
+  }
+}
+
 function drop(area, key) {
   try {
     area.removeItem(key);
   } catch {
     // Closed to us: it holds nothing of ours.
-  }
-}
-
-export function forget(area, prefix) {
-  for (const key of [...memory.keys()]) if (key.startsWith(prefix)) memory.delete(key);
-  try {
-    for (const key of Object.keys(area)) if (key.startsWith(prefix)) area.removeItem(key);
-  } catch {
-    // Nothing was stored, so nothing is left.
   }
 }
