@@ -18,7 +18,7 @@ from .support import PROJECT, Review, kafka_settings
 COMMAND = [sys.executable, "-m", "review_api"]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     settings = {"UNDO_SECONDS": "2", "WATCH_SECONDS": "0.5", "LOGIN_ATTEMPTS": "3"}
     async with System(tmp_path_factory.mktemp("review"), env=settings) as running:
@@ -27,13 +27,13 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def relay(system: System) -> Running:
     """The process that relays the outbox; killed, it comes back."""
     return system.services[1]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def publisher(system: System) -> AsyncIterator[Publisher]:
     running = Publisher(kafka_settings(system))
     await running.start()

@@ -113,6 +113,8 @@ async def test_errors_are_plain_and_headers_are_set(review: Review, system: Syst
         "/v1/login", content=surrogate, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code in {401, 422}
+    long = await review.client().post("/v1/login", content=b" " * 5_000_000)
+    assert (long.status_code, long.json()["error"]) == (413, "body_too_large")
     logs = (system.folder / "logs" / "review-api-0.log").read_text()
     for secret in (system.admin_token, PASSWORD, "another good one"):
         assert secret not in logs

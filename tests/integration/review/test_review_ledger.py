@@ -23,6 +23,12 @@ async def rows(review: Review) -> dict[str, list[str]]:
     return found
 
 
+async def states(review: Review) -> list[str]:
+    """Return the states of the project's assignments, by slot."""
+    query = "SELECT state FROM assignments WHERE project = $1 ORDER BY task_id, slot"
+    return [row["state"] for row in await review.database.fetch(query, review.project)]
+
+
 async def test_what_is_told_twice_is_written_once(review: Review) -> None:
     items = [item(review.project, number) for number in range(60)]
     scores = [score(one) for one in items]
@@ -74,15 +80,46 @@ async def test_what_contradicts_the_ledger_is_a_dead_letter(review: Review) -> N
     assert (status["items"], status["accepted"], status["requested"]) == (2, 1, 0)
 
 
+async def test_an_item_that_contradicts_its_route_is_a_dead_letter_too(review: Review) -> None:
+    one, two = item(review.project, 1), item(review.project, 2)
+    await review.send(requested(score(one)), accepted(score(two)))
+    await review.until("requested", 1)
+    await review.until("accepted", 1)
+    await review.send(item(review.project, 1, "something else"))
+    assert [reason for reason, _ in await review.letters(ITEMS.name, 1)] == ["conflicting_duplicate"]
+    await review.send(item(review.project, 2, "something else"), one, two, item(review.project, 3))
+    assert [reason for reason, _ in await review.letters(ITEMS.name, 2)] == ["conflicting_duplicate"] * 2
+    await review.until("items", 3)
+    stored = await review.database.fetch(
+        "SELECT item_id, content FROM items WHERE project = $1 ORDER BY item_id", review.project
+    )
+    assert [row["content"] for row in stored[:2]] == [one.content, two.content]
+
+
+async def test_what_waits_for_people_is_counted_by_project(review: Review, database: Database) -> None:
+    await review.make_tasks(3)
+    figures = Figures(database)
+    assert (await figures.waiting_tasks())[review.project] == 3
+    reviewer = await review.account("counting", "reviewer")
+    (task,) = await review.claim(reviewer)
+    body = {"lease": task["lease"], "label": "negative"}
+    (await reviewer.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
+    assert (await figures.waiting_tasks())[review.project] == 2
+    await reviewer.aclose()
+
+
 async def test_a_route_may_come_before_its_item(review: Review) -> None:
     one = item(review.project, 1)
-    await review.send(requested(score(one)))
+    await review.send(requested(score(one), decisions_needed=2))
     await review.until("requested", 1)
     reviewer = await review.account("early", "reviewer")
     assert await review.claim(reviewer) == [], "there is nothing to show yet"
+    assert await states(review) == ["waiting", "waiting"], "and no claim steps over it"
     await review.send(one)
     await review.until("items", 1)
+    assert await states(review) == ["open", "waiting"]
     assert [task["item_id"] for task in await review.claim(reviewer)] == ["i1"]
+    assert await states(review) == ["leased", "open"]
     await reviewer.aclose()
 
 

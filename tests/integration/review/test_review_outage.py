@@ -1,4 +1,4 @@
-"""What happens while the database is away, and afterwards."""
+"""What happens while the database or Kafka is away, and afterwards."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from labelmill.topics import REVIEWS_DECIDED
 from labelmill_local.system import System
 
-from .support import Review, accepted, item, score, until
+from .support import PROJECT, Review, accepted, item, score, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,3 +41,30 @@ async def test_after_a_crash_of_the_database_everything_goes_on(review: Review, 
     (await reviewer.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
     assert len(await review.read(REVIEWS_DECIDED.name, 2)) == 2
     await reviewer.aclose()
+
+
+async def test_while_kafka_is_away_a_definition_is_stored_and_told_later(
+    review: Review, system: System
+) -> None:
+    path = f"/v1/projects/{review.project}"
+    definition = PROJECT.format(project=review.project) + "policy: {audit_rate: 0.5}\n"
+    await system.backends.kafka.kill()
+    changes = [asyncio.create_task(review.admin.put(path, content=definition)) for _ in range(20)]
+    while not all(change.done() for change in changes):
+        assert (await review.admin.get("/v1/projects")).status_code == 200, "the pool is for everybody"
+        await asyncio.sleep(0.5)
+    for answer in [change.result() for change in changes]:
+        assert (answer.status_code, answer.json()["error"]) == (503, "not_published")
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert (await review.admin.get(path)).json()["version"] == 2
+    await system.backends.kafka.start()
+
+    async def told() -> int | None:
+        published: int = await review.database.fetchval(
+            "SELECT published_version FROM projects WHERE project = $1", review.project
+        )
+        return published if published == 2 else None
+
+    await until(told, 60)
+    answer = (await review.admin.put(path, content=definition)).raise_for_status()
+    assert answer.json()["changed"] is False

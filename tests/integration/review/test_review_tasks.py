@@ -14,7 +14,7 @@ from labelmill.events import EventDecoder, ReviewDecided
 from labelmill.topics import REVIEWS_DECIDED
 from labelmill_local.system import Running, System
 
-from .support import Review, close, item, partition_of, requested, score
+from .support import PROJECT, Review, close, item, partition_of, requested, score, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -164,7 +164,8 @@ async def test_undo_brings_back_what_was_final_before(review: Review) -> None:
     await review.send(one, requested(score(one)))
     await review.until("requested", 1)
     await review.database.execute(
-        "INSERT INTO final_labels VALUES ($1, 'i1', '\"positive\"', 'machine', 0.9, 1, 3, 4)", review.project
+        "INSERT INTO final_labels VALUES ($1, 'i1', '\"positive\"', 'machine', 0.9, 1, 3, 4, 1)",
+        review.project,
     )
     page = await review.sign_in("fay")
     (task,) = await review.claim(page)
@@ -193,6 +194,51 @@ async def test_three_people_decide_and_the_majority_counts(review: Review) -> No
     assert event.label == "negative"
     assert [d.reviewer for d in event.decisions] == ["voter0", "voter1", "voter2"]
     await close(people)
+
+
+async def test_a_decision_counts_under_the_guideline_in_force(review: Review) -> None:
+    await review.make_tasks(1)
+    gus = await review.account("gus", "reviewer")
+    (task,) = await review.claim(gus)
+    wider = PROJECT.format(project=review.project).replace("negative}]", "negative}, {name: mixed}]")
+    assert "mixed" in wider
+    answer = await review.admin.put(f"/v1/projects/{review.project}", content=wider)
+    assert answer.json()["guideline_version"] == 2
+    assert (await decide(gus, task, "mixed")).json()["final"] is True
+    (record,) = await review.read(REVIEWS_DECIDED.name, 1)
+    event = EventDecoder(ReviewDecided).decode(record.value)
+    assert (event.label, event.guideline_version) == ("mixed", 2)
+    lineage = (await review.admin.get(f"/v1/projects/{review.project}/items/i0")).json()
+    assert [decision["guideline_version"] for decision in lineage["decisions"]] == [2]
+    final = lineage["final_label"]
+    assert (final["label"], final["guideline_version"], final["routed_under"]) == ("mixed", 2, 1)
+    exported = msgspec.json.decode((await review.admin.get(f"/v1/projects/{review.project}/labels")).content)
+    assert (exported["machine_label"], exported["guideline_version"]) == ("positive", 2)
+    await gus.aclose()
+
+
+async def test_what_was_kept_for_a_task_goes_when_it_is_settled(review: Review) -> None:
+    await review.make_tasks(1)
+    hana, ivo, jo = [await review.account(name, "reviewer") for name in ("hana", "ivo", "jo")]
+    (task,) = await review.claim(hana)
+    assert (await act(hana, task, "skip")).json()["skipped"] is True
+    (task,) = await review.claim(ivo)
+    assert (await act(ivo, task, "skip", reason="two languages")).json()["skipped"] is True
+    assert (await decide(ivo, task)).status_code == 409, "late, and kept"
+    (task,) = await review.claim(jo)
+    assert (await decide(jo, task)).json()["final"] is True
+    await review.read(REVIEWS_DECIDED.name, 1)
+    assert (await decide(ivo, {**task, "lease": "1"})).status_code == 409
+
+    async def left() -> list[str] | None:
+        kept = await review.database.fetchval(
+            "SELECT count(*) FROM late_decisions WHERE task_id = $1", task["task_id"]
+        )
+        skips = await review.database.fetch("SELECT reason FROM skips WHERE task_id = $1", task["task_id"])
+        return [row["reason"] for row in skips] if kept == 0 and len(skips) < 2 else None
+
+    assert await until(left) == ["two languages"], "a reason tells where the guideline is unclear"
+    await close([hana, ivo, jo])
 
 
 @dataclass
