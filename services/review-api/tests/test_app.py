@@ -1,11 +1,14 @@
 """The application as a whole, without its database: roles, routes and their documents."""
 
+import re
+
 import pytest
 from fastapi import FastAPI
 from review_api.accounts.access import api_routes, role_matrix
 from review_api.app import ROLES, build
 from review_api.http import route_of
 from review_api.settings import ReviewSettings
+from review_api.web.assets import Assets
 
 
 def app_of(*roles: str) -> object:
@@ -53,6 +56,18 @@ def test_every_route_is_documented() -> None:
     put = document["paths"]["/v1/projects/{project}"]["put"]
     assert "application/yaml" in put["requestBody"]["content"]
     assert "429" in ingest["responses"]
+
+
+def test_both_pages_share_a_head_and_name_their_files_by_version() -> None:
+    assets = Assets.load()
+    assert set(assets.pages) == {"review", "dashboard"}
+    for name, title in {"review": "Review · labelmill", "dashboard": "Dashboard · labelmill"}.items():
+        text = assets.pages[name].content.decode()
+        assert f"<title>{title}</title>" in text
+        named = re.findall(r'"/static/([^/]+)/([^"]+)"', text)
+        assert {version for version, _ in named} == {assets.version}
+        assert {path for _, path in named} <= set(assets.static)
+        assert (assets.version, f"{name}.js") in named
 
 
 @pytest.mark.parametrize("route", ["/v1/me", "/v1/tasks/{task_id}/decision"])

@@ -1,7 +1,8 @@
 """The statements of the task store, named.
 
 Where more than one row is locked, a task that needs several decisions is locked first: no two of these
-wait for each other.
+wait for each other. A claim is the exception. It takes an open row without waiting, and waits for the row
+that it opens next only behind another claim of the same task, which waits for nothing.
 """
 
 from typing import Final
