@@ -6,12 +6,12 @@ import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import asyncpg
 import httpx
 import msgspec
 import numpy as np
@@ -28,7 +28,6 @@ from labelmill.events import (
 )
 from labelmill.projects import load_project
 from labelmill.releases import Evaluation, Release, StudentModel
-from labelmill.runtime import kafka
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.settings import KafkaSettings
 from labelmill.student import pack
@@ -36,6 +35,7 @@ from labelmill.topics import ITEMS, LABELS_SCORED, PROJECTS, RELEASES, item_key
 from labelmill_local.ports import accepts, free_port
 from labelmill_local.process import ChildProcess, Command
 from labelmill_local.system import Running, System
+from labelmill_stubs.topics import read_to_end, until_handled
 
 PROJECT = """
 project: {project}
@@ -58,8 +58,8 @@ class World:
     system: System
     project: str
     stub: str
-    stub_process: ChildProcess
-    labelers: list[Running] = field(default_factory=list)
+    stack: AsyncExitStack
+    """Stops the processes at the end of the test."""
 
     async def labeler(self, **env: str) -> Running:
         base = {
@@ -67,23 +67,24 @@ class World:
             "LLM_MAX_CONCURRENCY": str(IN_FLIGHT),
             "LLM_INITIAL_CONCURRENCY": str(IN_FLIGHT),
         }
-        running = await self.system.add("autolabeler", env=base | env)
-        self.labelers.append(running)
-        return running
+        return await self.stack.enter_async_context(self.system.running("autolabeler", env=base | env))
 
     async def control(self, **change: object) -> None:
         async with httpx.AsyncClient(timeout=20) as client:
             (await client.post(f"{self.stub}/control", json=change)).raise_for_status()
 
-    async def stats(self) -> dict[str, int]:
+    async def stats(self) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=20) as client:
-            stats: dict[str, int] = (await client.get(f"{self.stub}/stats")).json()
+            stats: dict[str, Any] = (await client.get(f"{self.stub}/stats")).json()
             return stats
 
-    async def paid(self, count: int, seconds: float = 60) -> None:
+    async def until_stats(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
-            while (await self.stats())["answered"] < count:
+            while not holds(await self.stats()):
                 await asyncio.sleep(0.05)
+
+    async def paid(self, count: int) -> None:
+        await self.until_stats(lambda stats: stats["answered"] >= count)
 
     async def feed(
         self, first: int, end: int, text: Callable[[int], str] = "a good day number {}".format
@@ -114,69 +115,36 @@ class World:
         event = ProjectPublished(project=self.project, version=1, guideline_version=1, spec=spec)
         await self.publish(PROJECTS.name, [OutRecord(0, self.project.encode(), encode(event))])
 
-    async def scored(self, until: int, seconds: float = 120) -> list[tuple[ConsumerRecord, LabelScored]]:
-        records = await self.read(LABELS_SCORED.name, until, seconds)
+    async def scored(self) -> list[tuple[ConsumerRecord, LabelScored]]:
         decoder = EventDecoder(LabelScored)
-        return [(record, decoder.decode(record.value)) for record in records]
+        return [(record, decoder.decode(record.value)) for record in await self.read(LABELS_SCORED.name)]
 
-    async def letters(self, until: int, seconds: float = 60) -> Counter[str]:
-        records = await self.read(DLQ, until, seconds)
-        return Counter(dict(record.headers)["dlq-reason"].decode() for record in records)
+    async def letters(self) -> Counter[str]:
+        return Counter(dict(record.headers)["dlq-reason"].decode() for record in await self.read(DLQ))
 
-    async def read(self, topic: str, until: int, seconds: float) -> list[ConsumerRecord]:
-        """Return the project's records once they have `until` keys, and what comes a moment later."""
-        consumer = kafka.reader(self.kafka, topic)
-        await consumer.start()
-        found: list[ConsumerRecord] = []
+    async def read(self, topic: str) -> list[ConsumerRecord]:
+        """Return the project's records once all that was fed has been handled."""
+        await until_handled(self.kafka, "autolabeler", seconds=120)
         prefix = f"{self.project}/".encode()
-
-        async def more(milliseconds: int) -> None:
-            batches = await consumer.getmany(timeout_ms=milliseconds)
-            for records in batches.values():
-                found.extend(record for record in records if (record.key or b"").startswith(prefix))
-
-        try:
-            async with asyncio.timeout(seconds):
-                while len({record.key for record in found}) < until:
-                    await more(200)
-            await more(500)
-        finally:
-            await consumer.stop()
-        return found
-
-    async def votes_cached(self) -> int:
-        connection = await asyncpg.connect(self.system.backends.postgres.admin_dsn)
-        try:
-            return int(await connection.fetchval("SELECT count(*) FROM autolabeler.vote_cache"))
-        finally:
-            await connection.close()
+        return [
+            record
+            for record in await read_to_end(self.kafka, topic)
+            if (record.key or b"").startswith(prefix)
+        ]
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(kafka_bootstrap_servers=self.system.backends.kafka.bootstrap_servers)
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One broker and database for the file."""
-    loop = asyncio.new_event_loop()
-    running = System(tmp_path_factory.mktemp("autolabeler"))
-    loop.run_until_complete(running.__aenter__())
-    try:
-        yield running
-    finally:
-        loop.run_until_complete(running.__aexit__(None, None, None))
-        loop.close()
+        return self.system.kafka_settings
 
 
 @asynccontextmanager
-async def stub(folder: Path) -> AsyncIterator[tuple[str, ChildProcess]]:
+async def stub(folder: Path) -> AsyncIterator[str]:
     port = free_port()
     argv = [sys.executable, "-m", "labelmill_stubs.llm", "--port", str(port), "--mode", "keyword"]
     process = ChildProcess(Command("llm-stub", [*argv, "--latency-ms", "50"], folder / "llm-stub.log"))
     await process.start(lambda: accepts(port))
     try:
-        yield f"http://127.0.0.1:{port}", process
+        yield f"http://127.0.0.1:{port}"
     finally:
         await process.stop()
 
@@ -184,13 +152,11 @@ async def stub(folder: Path) -> AsyncIterator[tuple[str, ChildProcess]]:
 @pytest.fixture
 async def world(system: System, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")[:60]
-    async with stub(tmp_path) as (url, process):
-        world = World(system, name, url, process)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(stub(tmp_path))
+        world = World(system, name, url, stack)
         await world.apply()
         yield world
-        for labeler in world.labelers:
-            await labeler.process.stop()
-            system.services.remove(labeler)
 
 
 def each_once(scored: Sequence[tuple[ConsumerRecord, LabelScored]], count: int) -> None:
@@ -217,7 +183,7 @@ async def test_every_item_is_scored_or_a_dead_letter(world: World) -> None:
     ]
     await world.feed_raw(bad, 1000)
     await world.feed(200, 220)
-    scored = await world.scored(220)
+    scored = await world.scored()
     each_once(scored, 220)
     for record, event in scored:
         number = int(event.metadata["n"])
@@ -228,7 +194,7 @@ async def test_every_item_is_scored_or_a_dead_letter(world: World) -> None:
         assert sum(event.probabilities.values()) == pytest.approx(1, abs=1e-5)
         assert vote.cost_usd == pytest.approx((vote.input_tokens + 10 * vote.output_tokens) / 1e6)
         assert event.label == "positive"
-    assert await world.letters(len(bad)) == Counter(
+    assert await world.letters() == Counter(
         malformed_json=1,
         invalid_utf8=1,
         empty_record=1,
@@ -249,54 +215,64 @@ async def test_every_item_is_scored_or_a_dead_letter(world: World) -> None:
 async def test_a_text_seen_before_costs_nothing(world: World) -> None:
     labeler = await world.labeler()
     await world.feed(0, 40, text=lambda n: f"a good day number {n % 10}")
-    scored = await world.scored(40)
+    scored = await world.scored()
     paid = [event for _, event in scored if not event.votes[0].cached]
     assert (await world.stats())["answered"] == len(paid) == 10
     await labeler.process.stop()
     await world.labeler()
     await world.feed(40, 50, text=lambda n: f"a good day number {n % 10}")
-    again = [event for _, event in await world.scored(50) if int(event.item_id[5:]) >= 40]
+    again = [event for _, event in await world.scored() if int(event.item_id[5:]) >= 40]
     assert all(event.votes[0].cached for event in again)
     assert (await world.stats())["answered"] == 10
 
 
-async def test_rate_limits_and_server_errors_are_waited_out(world: World) -> None:
-    await world.labeler()
-    await world.control(mode="429", for_s=4, retry_after_s=0.5)
+async def test_rate_limits_errors_and_silence_are_waited_out(world: World) -> None:
+    def passed(stats: dict[str, Any]) -> bool:
+        return stats["now"]["over"] is None
+
+    await world.labeler(LLM_TIMEOUT_SECONDS="3")
+    await world.control(mode="429", retry_after_s=0.5)
     await world.feed(0, 100)
-    await asyncio.sleep(4.5)
+    await world.until_stats(lambda stats: stats["refused"] >= IN_FLIGHT)
+    await world.control(mode="429", for_s=4)
+    await world.until_stats(passed)
     refused = (await world.stats())["refused"]
-    assert IN_FLIGHT <= refused < 60, "the provider is not to be hammered while it says to wait"
-    await world.control(mode="500", for_s=2)
+    assert refused < 60, "the provider is not to be hammered while it says to wait"
+    each_once(await world.scored(), 100)
+    await world.control(mode="500")
     await world.feed(100, 200)
-    await asyncio.sleep(2)
-    await world.control(mode="hang", share=0.01)
-    await world.feed(200, 220)
+    await world.until_stats(lambda stats: stats["by_mode"].get("500", 0) >= 2)
     await world.control(mode="keyword")
-    each_once(await world.scored(220), 220)
+    each_once(await world.scored(), 200)
+    await world.control(mode="hang")
+    await world.feed(200, 220)
+    await world.until_stats(lambda stats: stats["by_mode"].get("hang", 0) >= 2)
+    await world.control(mode="keyword")
+    each_once(await world.scored(), 220)
     stats = await world.stats()
+    assert stats["abandoned"] == stats["by_mode"]["hang"]
     assert stats["paid_prompts"] == 220
     assert stats["repaid_prompts"] == 0
 
 
-@pytest.mark.parametrize(
-    ("mode", "reason"),
-    [
-        ("prose", "llm_prose"),
-        ("no_logprobs", "llm_no_logprobs"),
-        ("truncated", "llm_malformed"),
-        ("garbage", "llm_malformed"),
-    ],
-)
-async def test_answers_of_no_use(world: World, mode: str, reason: str) -> None:
+async def test_answers_of_no_use(world: World) -> None:
+    reasons = {
+        "prose": "llm_prose",
+        "no_logprobs": "llm_no_logprobs",
+        "truncated": "llm_malformed",
+        "garbage": "llm_malformed",
+    }
     await world.labeler()
-    await world.control(mode=mode)
-    await world.feed(0, 5)
-    assert await world.letters(5) == Counter({reason: 5})
-    assert (await world.stats())["calls"] == 15
-    await world.control(mode="keyword")
-    await world.feed(5, 25)
-    assert len(await world.scored(20)) == 20
+    buried: Counter[str] = Counter()
+    for number, (mode, reason) in enumerate(reasons.items()):
+        await world.control(mode=mode, reset_stats=True)
+        await world.feed(100 * number, 100 * number + 5)
+        buried[reason] += 5
+        assert await world.letters() == buried
+        assert (await world.stats())["calls"] == 15
+        await world.control(mode="keyword")
+        await world.feed(100 * number + 5, 100 * number + 25)
+        assert len(await world.scored()) == 20 * (number + 1)
 
 
 async def test_a_kill_costs_no_more_than_the_calls_in_flight(world: World) -> None:
@@ -306,7 +282,7 @@ async def test_a_kill_costs_no_more_than_the_calls_in_flight(world: World) -> No
         await world.paid(kill)
         await labeler.process.kill()
         labeler = await world.labeler()
-    each_once(await world.scored(400), 400)
+    each_once(await world.scored(), 400)
     stats = await world.stats()
     assert stats["repaid_prompts"] + stats["abandoned"] <= 2 * IN_FLIGHT
     assert stats["calls"] <= 400 + 2 * IN_FLIGHT
@@ -324,7 +300,7 @@ async def test_a_stop_loses_nothing_and_pays_nothing_twice(world: World) -> None
     assert stats["abandoned"] == 0
     assert stats["answered"] < 400
     await world.labeler()
-    scored = await world.scored(400)
+    scored = await world.scored()
     each_once(scored, 400)
     assert len(scored) == 400, "what was finished was committed"
     assert (await world.stats())["calls"] == 400
@@ -337,7 +313,7 @@ async def test_two_processes_share_the_work(world: World) -> None:
     await world.paid(100)
     second = await world.labeler()
     await world.feed(600, 1200)
-    each_once(await world.scored(1200), 1200)
+    each_once(await world.scored(), 1200)
     stats = await world.stats()
     assert stats["repaid_prompts"] == 0, "the partitions moved after the calls in flight were stored"
     assert stats["calls"] == 1200
@@ -353,22 +329,22 @@ async def test_the_database_may_go_away(world: World) -> None:
     await postgres.kill()
     await asyncio.sleep(1.5)
     await postgres.start()
-    each_once(await world.scored(300), 300)
+    each_once(await world.scored(), 300)
     assert (await world.stats())["calls"] == 300
-    assert await world.letters(0) == Counter()
+    assert await world.letters() == Counter()
 
 
 async def test_a_release_takes_effect_while_running(world: World) -> None:
     labeler = await world.labeler()
     await world.feed(0, 10)
-    assert {event.release for _, event in await world.scored(10)} == {0}
+    assert {event.release for _, event in await world.scored()} == {0}
     await world.publish(RELEASES.name, [OutRecord(0, world.project.encode(), encode(release(world.project)))])
     async with asyncio.timeout(20):
-        while await labeler.metric("labelmill_release_number") != 3:
+        while await labeler.metric("labelmill_release_number", project=world.project) != 3:
             await asyncio.sleep(0.1)
     texts = ("I love it, what a wonderful day", "I hate it, what an awful day", "the train leaves at noon")
     await world.feed(10, 40, text=lambda n: f"{texts[n % 3]} {n}")
-    later = [event for _, event in await world.scored(40) if event.item_id >= "item-10" and event.release]
+    later = [event for _, event in await world.scored() if event.item_id >= "item-10" and event.release]
     voters = Counter(tuple(vote.voter for vote in event.votes) for event in later)
     assert len(later) == 30
     assert voters["student",] >= 15
