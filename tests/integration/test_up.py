@@ -1,5 +1,7 @@
-"""`labelmill up` and `down` as a person uses them: in the background, twice, and with a change of mind."""
+"""`labelmill up` and `down` as a person uses them: in the background, with a change of mind, and again."""
 
+import asyncio
+import json
 import os
 import signal
 import stat
@@ -10,10 +12,21 @@ from pathlib import Path
 
 import psutil
 import pytest
+from labelmill.runtime.settings import KafkaSettings
+from labelmill.topics import PROJECTS
+from labelmill_local.ports import accepts
 from labelmill_local.settings import PORTS
 from labelmill_stubs.process import running
+from labelmill_stubs.topics import read_to_end
 
 Environment = dict[str, str]
+PROJECT = """
+project: kept
+title: Kept
+labels: [{name: positive}, {name: negative}]
+guideline: Say which.
+voters: [{name: llm, type: llm, model: stub}]
+"""
 
 
 @pytest.fixture
@@ -42,6 +55,16 @@ def processes_of(home: Path) -> list[psutil.Process]:
     return [p for p in psutil.process_iter() if _environ(p).get("LABELMILL_HOME") == str(home)]
 
 
+def connection_of(home: Path) -> dict[str, str]:
+    return dict(json.loads((home / "connection.json").read_bytes()))
+
+
+def ports_of(process: psutil.Process) -> set[int]:
+    """Return the ports on which a process listens."""
+    connections = process.net_connections("tcp")
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+
+
 def _environ(process: psutil.Process) -> dict[str, str]:
     try:
         return dict(process.environ())
@@ -51,7 +74,7 @@ def _environ(process: psutil.Process) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_up_in_the_background_and_ctrl_c_while_starting(environment: Environment) -> None:
+def test_up_in_the_background_ctrl_c_while_starting_and_up_again(environment: Environment) -> None:
     home = Path(environment["LABELMILL_HOME"])
     assert "nothing runs" in labelmill(environment, "down").stderr
 
@@ -62,6 +85,9 @@ def test_up_in_the_background_and_ctrl_c_while_starting(environment: Environment
     for name in ("connection.json", "secrets.json", "logs/up.log"):
         assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
     assert "no projects yet" in labelmill(environment, "project", "list").stderr
+    (home / "kept.yaml").write_text(PROJECT)
+    labelmill(environment, "project", "apply", str(home / "kept.yaml"))
+    first = (home / "secrets.json").read_bytes()
     again = labelmill(environment, "up", "--detach")
     assert (again.returncode, "already runs" in again.stderr) == (1, True)
     again = labelmill(environment, "up")
@@ -88,6 +114,20 @@ def test_up_in_the_background_and_ctrl_c_while_starting(environment: Environment
     assert process.wait(timeout=60) != 0, lines
     assert "Traceback" not in "".join(lines)
     assert processes_of(home) == []
+
+    resumed = labelmill(environment, "up", "--detach")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (home / "secrets.json").read_bytes() == first
+    assert "kept" in labelmill(environment, "project", "list").stdout
+    assert "items" in labelmill(environment, "status", "-p", "kept").stdout
+    kafka = KafkaSettings(kafka_bootstrap_servers=connection_of(home)["kafka_bootstrap_servers"])
+    records = asyncio.run(read_to_end(kafka, PROJECTS.name))
+    assert {record.key for record in records} == {b"kept"}
+    ports = {port for process in processes_of(home) for port in ports_of(process)}
+    assert len(ports) >= 6
+    assert "stopped" in labelmill(environment, "down").stderr
+    assert processes_of(home) == []
+    assert not any(asyncio.run(accepts(port)) for port in ports)
 
 
 @pytest.mark.slow

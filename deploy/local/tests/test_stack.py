@@ -122,23 +122,6 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.slow
-async def test_labelmill_itself_comes_up_and_resumes(tmp_path: Path) -> None:
-    settings = StackSettings(
-        home=tmp_path, openai_base_url="http://127.0.0.1:9/v1", **dict.fromkeys(PORTS, 0)
-    )
-    first = standard_stack(settings, QUIET)
-    async with first.stack as stack:
-        assert all(child.running for child in stack.children.values())
-        await execute(stack.admin_database_url, "CREATE TABLE kept (a int)")
-        ports = {name: getattr(stack.settings, name) for name in PORTS}
-    second = standard_stack(settings.model_copy(update=ports), QUIET)
-    assert second.access == first.access
-    async with second.stack as stack:
-        assert await execute(stack.admin_database_url, "SELECT count(*) FROM kept") == 0
-    assert not any([await accepts(port) for port in ports.values()])
-
-
-@pytest.mark.slow
 async def test_the_users_own_broker_and_database_are_left_running(
     kafka: Kafka, postgres: Postgres, tmp_path: Path
 ) -> None:
