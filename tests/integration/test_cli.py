@@ -4,12 +4,12 @@ import asyncio
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from labelmill.runtime.publisher import OutRecord, Publisher
-from labelmill.runtime.settings import KafkaSettings
 from labelmill_cli.app import run
 from labelmill_local.system import System
 from labelmill_stubs.process import running
@@ -25,25 +25,16 @@ policy: {accept_threshold: 0.0, cold_start_threshold: 0.0, audit_rate: 0.0}
 Labelmill = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """review-api, autolabeler and router, with a stand-in for the LLM."""
-    loop = asyncio.new_event_loop()
-    made = System(tmp_path_factory.mktemp("cli"))
-
-    async def start(llm: str) -> None:
-        await made.__aenter__()
-        await made.add("review-api")
-        await made.add("autolabeler", env={"OPENAI_BASE_URL": llm})
-        await made.add("router")
-
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """review-api, autolabeler and router, with a stand-in for the LLM, on a broker without other letters."""
     with running("llm") as stub:
-        try:
-            loop.run_until_complete(start(stub.base_url))
-            yield made
-        finally:
-            loop.run_until_complete(made.__aexit__(None, None, None))
-            loop.close()
+        async with System(tmp_path_factory.mktemp("cli")) as system:
+            await system.add("review-api")
+            await asyncio.gather(
+                system.add("autolabeler", env={"OPENAI_BASE_URL": stub.base_url}), system.add("router")
+            )
+            yield system
 
 
 @pytest.fixture
@@ -131,11 +122,12 @@ def test_an_item_that_came_too_early_is_labelled_after_a_retry(
     early = b'{"project":"early","item_id":"1","content":"a"}'
 
     async def put() -> None:
-        servers = system.backends.kafka.bootstrap_servers
-        publisher = Publisher(KafkaSettings(kafka_bootstrap_servers=servers))
+        publisher = Publisher(system.kafka_settings)
         await publisher.start()
-        await publisher.publish("items", [OutRecord(0, b"early/1", early)])
-        await publisher.stop()
+        try:
+            await publisher.publish("items", [OutRecord(0, b"early/1", early)])
+        finally:
+            await publisher.stop()
 
     def letters() -> list[dict[str, str]]:
         return [json.loads(line) for line in labelmill("dlq", "list", "--json").splitlines()]
