@@ -115,6 +115,15 @@ class Consumer:
             max_records=50,
         )
         self.components = (publisher, subscription, broker)
+        self._subscription = subscription
+
+    async def until_delivered(self, count: int) -> None:
+        """Wait until so many records have been handed over, whatever the service did with them."""
+        consumer = self._subscription._consumer
+        assert consumer is not None
+        async with asyncio.timeout(30):
+            while sum([await consumer.position(tp) for tp in consumer.assignment()]) < count:
+                await asyncio.sleep(0.05)
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
         parsed, letters = parse(records, decoder)
@@ -175,7 +184,7 @@ async def test_a_handler_that_fails_commits_nothing_and_stops_the_service(kafka:
     async with running(*broken.components):
         assert isinstance(await broken.until_failed(), ValueError)
         await put(kafka, topic, range(30, 60))
-        await asyncio.sleep(1)
+        await broken.until_delivered(60)
     assert 7 not in broken.seen
     mended = Consumer(kafka, topic)
     async with running(*mended.components):
@@ -370,7 +379,7 @@ async def test_a_follower_waits_for_its_topic_to_be_made(kafka: Kafka) -> None:
     follower = Follower(service_settings(kafka), topic, ProjectPublished)
     starting = asyncio.create_task(follower.start())
     try:
-        await asyncio.sleep(1)
+        await asyncio.wait({starting}, timeout=1)
         assert not starting.done()
         await create(kafka, topic)
         async with asyncio.timeout(20):
