@@ -146,7 +146,7 @@ async def _send(hop: Hop, records: list[ConsumerRecord], producer: AIOKafkaProdu
             "key": record.key,
             "value": payload,
             "timestamp": record.timestamp,
-            "headers": record.headers,
+            "headers": list(record.headers),
         }
         if batch.append(**fields) is None:
             sendings.append(await producer.send_batch(batch, hop.out_topic, partition=record.partition))
@@ -168,14 +168,29 @@ async def _start(hop: Hop, folder: Path) -> asyncio.subprocess.Process:
 
 
 async def run_hops(hops: list[Hop], folder: Path) -> float:
-    """Run the hops as processes at once and return the seconds from the first record to the last row."""
+    """Run the hops as processes at once and return the seconds from the first record to the last row.
+
+    Raises RuntimeError as soon as one of them fails; the others, which wait for its records, are ended.
+    """
     processes = [await _start(hop, folder) for hop in hops]
-    outputs = await asyncio.gather(*(process.communicate() for process in processes))
-    failed = [hop.name for hop, process in zip(hops, processes, strict=True) if process.returncode]
-    if failed:
-        raise RuntimeError(f"the ceiling's {', '.join(failed)} failed; see {folder}")
-    times = [json.loads(out) for out, _ in outputs]
-    return float(max(t["last"] for t in times) - min(t["first"] for t in times))
+    try:
+        times = await asyncio.gather(*(_times(hop, p) for hop, p in zip(hops, processes, strict=True)))
+    except RuntimeError as error:
+        log = folder / f"ceiling-{error}.log"
+        raise RuntimeError(f"the ceiling's {error} failed: {log.read_text()[-500:]}") from error
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+    return max(t["last"] for t in times) - min(t["first"] for t in times)
+
+
+async def _times(hop: Hop, process: asyncio.subprocess.Process) -> dict[str, float]:
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(hop.name)
+    times: dict[str, float] = json.loads(out)
+    return times
 
 
 if __name__ == "__main__":
