@@ -4,12 +4,10 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -32,9 +30,8 @@ from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.settings import KafkaSettings
 from labelmill.student import pack
 from labelmill.topics import ITEMS, LABELS_SCORED, PROJECTS, RELEASES, item_key
-from labelmill_local.ports import accepts, free_port
-from labelmill_local.process import ChildProcess, Command
 from labelmill_local.system import Running, System
+from labelmill_stubs.process import running
 from labelmill_stubs.topics import read_to_end, until_handled
 
 PROJECT = """
@@ -53,21 +50,35 @@ DLQ = f"{ITEMS.name}.dlq"
 
 @dataclass
 class World:
-    """The system, a project of the test's own, a stub of its own, and what is needed to look at them."""
+    """The system, a project of the test's own, the stub, and what is needed to look at them."""
 
     system: System
     project: str
     stub: str
     stack: AsyncExitStack
-    """Stops the processes at the end of the test."""
+    """Stops the test's own processes at its end."""
+    own: list[Running] = field(default_factory=list)
+
+    async def shared_labeler(self) -> Running:
+        """The one process of all tests that let it work in peace."""
+        running = next((each for each in self.system.services if each.process.running), None)
+        return running or await self.system.add("autolabeler", env=self._env())
 
     async def labeler(self, **env: str) -> Running:
-        base = {
+        """A process of the test's own; the shared one is stopped, or it would take up the work."""
+        for each in self.system.services:
+            if each not in self.own:
+                await each.process.stop()
+        made = self.system.running("autolabeler", env=self._env() | env)
+        self.own.append(await self.stack.enter_async_context(made))
+        return self.own[-1]
+
+    def _env(self) -> dict[str, str]:
+        return {
             "OPENAI_BASE_URL": f"{self.stub}/v1",
             "LLM_MAX_CONCURRENCY": str(IN_FLIGHT),
             "LLM_INITIAL_CONCURRENCY": str(IN_FLIGHT),
         }
-        return await self.stack.enter_async_context(self.system.running("autolabeler", env=base | env))
 
     async def control(self, **change: object) -> None:
         async with httpx.AsyncClient(timeout=20) as client:
@@ -137,24 +148,19 @@ class World:
         return self.system.kafka_settings
 
 
-@asynccontextmanager
-async def stub(folder: Path) -> AsyncIterator[str]:
-    port = free_port()
-    argv = [sys.executable, "-m", "labelmill_stubs.llm", "--port", str(port), "--mode", "keyword"]
-    process = ChildProcess(Command("llm-stub", [*argv, "--latency-ms", "50"], folder / "llm-stub.log"))
-    await process.start(lambda: accepts(port))
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await process.stop()
+@pytest.fixture(scope="module")
+def llm() -> Iterator[str]:
+    """The URL of the stub."""
+    with running("llm") as stub:
+        yield stub.url
 
 
 @pytest.fixture
-async def world(system: System, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+async def world(system: System, llm: str, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")[:60]
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(stub(tmp_path))
-        world = World(system, name, url, stack)
+        world = World(system, name, llm, stack)
+        await world.control(mode="keyword", latency_ms=50, reset_stats=True)
         await world.apply()
         yield world
 
@@ -169,7 +175,7 @@ def each_once(scored: Sequence[tuple[ConsumerRecord, LabelScored]], count: int) 
 
 
 async def test_every_item_is_scored_or_a_dead_letter(world: World) -> None:
-    labeler = await world.labeler()
+    labeler = await world.shared_labeler()
     await world.feed(0, 200)
     good = msgspec.json.decode(encode(ItemIngested(project=world.project, item_id="x", content="y")))
     bad: list[bytes | None] = [
@@ -204,26 +210,82 @@ async def test_every_item_is_scored_or_a_dead_letter(world: World) -> None:
         unknown_project=1,
     )
     stats = await world.stats()
-    assert stats["answered"] == await labeler.metric("labelmill_llm_calls_total") == 220
+    assert (
+        stats["answered"] == await labeler.metric("labelmill_llm_calls_total", project=world.project) == 220
+    )
     assert stats["max_in_flight"] <= IN_FLIGHT
-    assert await labeler.metric("labelmill_scored_total") == 220
+    assert await labeler.metric("labelmill_scored_total", project=world.project) == 220
     async with asyncio.timeout(20):
         while await labeler.metric("labelmill_consumer_lag_records"):
             await asyncio.sleep(0.2)
 
 
 async def test_a_text_seen_before_costs_nothing(world: World) -> None:
-    labeler = await world.labeler()
+    labeler = await world.shared_labeler()
     await world.feed(0, 40, text=lambda n: f"a good day number {n % 10}")
     scored = await world.scored()
     paid = [event for _, event in scored if not event.votes[0].cached]
     assert (await world.stats())["answered"] == len(paid) == 10
     await labeler.process.stop()
-    await world.labeler()
+    await world.shared_labeler()
     await world.feed(40, 50, text=lambda n: f"a good day number {n % 10}")
     again = [event for _, event in await world.scored() if int(event.item_id[5:]) >= 40]
     assert all(event.votes[0].cached for event in again)
     assert (await world.stats())["answered"] == 10
+
+
+async def test_answers_of_no_use(world: World) -> None:
+    reasons = {
+        "prose": "llm_prose",
+        "no_logprobs": "llm_no_logprobs",
+        "truncated": "llm_malformed",
+        "garbage": "llm_malformed",
+    }
+    await world.shared_labeler()
+    buried: Counter[str] = Counter()
+    for number, (mode, reason) in enumerate(reasons.items()):
+        await world.control(mode=mode, reset_stats=True)
+        await world.feed(100 * number, 100 * number + 5)
+        buried[reason] += 5
+        assert await world.letters() == buried
+        assert (await world.stats())["calls"] == 15
+        await world.control(mode="keyword")
+        await world.feed(100 * number + 5, 100 * number + 25)
+        assert len(await world.scored()) == 20 * (number + 1)
+
+
+async def test_the_database_may_go_away(world: World) -> None:
+    await world.shared_labeler()
+    await world.feed(0, 300)
+    await world.paid(60)
+    postgres = world.system.backends.postgres
+    await postgres.kill()
+    await asyncio.sleep(1.5)
+    await postgres.start()
+    each_once(await world.scored(), 300)
+    assert (await world.stats())["calls"] == 300
+    assert await world.letters() == Counter()
+
+
+async def test_a_release_takes_effect_while_running(world: World) -> None:
+    labeler = await world.shared_labeler()
+    await world.feed(0, 10)
+    assert {event.release for _, event in await world.scored()} == {0}
+    await world.publish(RELEASES.name, [OutRecord(0, world.project.encode(), encode(release(world.project)))])
+    async with asyncio.timeout(20):
+        while await labeler.metric("labelmill_release_number", project=world.project) != 3:
+            await asyncio.sleep(0.1)
+    texts = ("I love it, what a wonderful day", "I hate it, what an awful day", "the train leaves at noon")
+    await world.feed(10, 40, text=lambda n: f"{texts[n % 3]} {n}")
+    later = [event for _, event in await world.scored() if event.item_id >= "item-10" and event.release]
+    voters = Counter(tuple(vote.voter for vote in event.votes) for event in later)
+    assert len(later) == 30
+    assert voters["student",] >= 15
+    assert voters["student", "llm"] >= 1
+    assert sum(voters.values()) == 30
+    assert await labeler.metric("labelmill_student_only_total", project=world.project) == voters["student",]
+    sure = [event for event in later if len(event.votes) == 1]
+    assert {event.label for event in sure} == {"positive", "negative"}
 
 
 async def test_rate_limits_errors_and_silence_are_waited_out(world: World) -> None:
@@ -253,26 +315,6 @@ async def test_rate_limits_errors_and_silence_are_waited_out(world: World) -> No
     assert stats["abandoned"] == stats["by_mode"]["hang"]
     assert stats["paid_prompts"] == 220
     assert stats["repaid_prompts"] == 0
-
-
-async def test_answers_of_no_use(world: World) -> None:
-    reasons = {
-        "prose": "llm_prose",
-        "no_logprobs": "llm_no_logprobs",
-        "truncated": "llm_malformed",
-        "garbage": "llm_malformed",
-    }
-    await world.labeler()
-    buried: Counter[str] = Counter()
-    for number, (mode, reason) in enumerate(reasons.items()):
-        await world.control(mode=mode, reset_stats=True)
-        await world.feed(100 * number, 100 * number + 5)
-        buried[reason] += 5
-        assert await world.letters() == buried
-        assert (await world.stats())["calls"] == 15
-        await world.control(mode="keyword")
-        await world.feed(100 * number + 5, 100 * number + 25)
-        assert len(await world.scored()) == 20 * (number + 1)
 
 
 async def test_a_kill_costs_no_more_than_the_calls_in_flight(world: World) -> None:
@@ -319,40 +361,6 @@ async def test_two_processes_share_the_work(world: World) -> None:
     assert stats["calls"] == 1200
     assert await first.metric("labelmill_scored_total") > 100
     assert await second.metric("labelmill_scored_total") > 100
-
-
-async def test_the_database_may_go_away(world: World) -> None:
-    await world.labeler()
-    await world.feed(0, 300)
-    await world.paid(60)
-    postgres = world.system.backends.postgres
-    await postgres.kill()
-    await asyncio.sleep(1.5)
-    await postgres.start()
-    each_once(await world.scored(), 300)
-    assert (await world.stats())["calls"] == 300
-    assert await world.letters() == Counter()
-
-
-async def test_a_release_takes_effect_while_running(world: World) -> None:
-    labeler = await world.labeler()
-    await world.feed(0, 10)
-    assert {event.release for _, event in await world.scored()} == {0}
-    await world.publish(RELEASES.name, [OutRecord(0, world.project.encode(), encode(release(world.project)))])
-    async with asyncio.timeout(20):
-        while await labeler.metric("labelmill_release_number", project=world.project) != 3:
-            await asyncio.sleep(0.1)
-    texts = ("I love it, what a wonderful day", "I hate it, what an awful day", "the train leaves at noon")
-    await world.feed(10, 40, text=lambda n: f"{texts[n % 3]} {n}")
-    later = [event for _, event in await world.scored() if event.item_id >= "item-10" and event.release]
-    voters = Counter(tuple(vote.voter for vote in event.votes) for event in later)
-    assert len(later) == 30
-    assert voters["student",] >= 15
-    assert voters["student", "llm"] >= 1
-    assert sum(voters.values()) == 30
-    assert await labeler.metric("labelmill_student_only_total") == voters["student",]
-    sure = [event for event in later if len(event.votes) == 1]
-    assert {event.label for event in sure} == {"positive", "negative"}
 
 
 def release(project: str) -> ReleasePublished:

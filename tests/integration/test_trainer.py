@@ -229,7 +229,7 @@ async def test_decisions_become_a_student_that_beats_the_machine(bench: Bench, t
     assert told["releases"][0]["published_at"]
     assert told["candidates"][0]["promoted"]
     assert metric == 1
-    unseen = pool[1000:2000]
+    unseen = pool[1000:1600]
     vectors = load_embedder().embed([tweet.content for tweet in unseen])
     shares = probabilities(release.student, vectors)
     right = [
