@@ -374,7 +374,7 @@ FROM (
     UNION ALL
     SELECT id, NULL FROM sketches WHERE project = $1 AND text_key = ANY($3::text[])
 ) AS found JOIN sketches USING (id)
-WHERE project = $1 GROUP BY id ORDER BY id
+WHERE project = $1 GROUP BY sketches.id ORDER BY sketches.id
 """
 
 _INSERT_SKETCHES = """
