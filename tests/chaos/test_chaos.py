@@ -1,7 +1,7 @@
 """Everything is killed while items pass, and nothing may be lost, doubled or paid twice.
 
-5,000 items go through a fast stub LLM. Meanwhile each service is killed with SIGKILL at random at least
-five times, and Kafka and PostgreSQL are killed and started again once each.
+5,000 items go through a fast stub LLM, in slices. Upon each slice two parts are killed with SIGKILL in the
+middle of their work: each service five times, and Kafka and PostgreSQL once each, in random order.
 """
 
 import asyncio
@@ -9,10 +9,13 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -24,8 +27,10 @@ from labelmill_local.system import Running, System
 ITEMS = 5_000
 KILLS_EACH = 5
 IN_FLIGHT = 32
-LATENCY_MS = 50
+LATENCY_MS = 100
 SERVICES = ("autolabeler", "router", "review-api", "trainer")
+BACKENDS = ("kafka", "postgres")
+VICTIMS = [*SERVICES * KILLS_EACH, *BACKENDS]
 PROJECT = """
 project: chaos
 title: Chaos
@@ -38,18 +43,31 @@ policy: {accept_threshold: 0.7, cold_start_threshold: 0.7, audit_rate: 0.05}
 
 @dataclass
 class Losses:
-    """What the killings may cost: the calls in flight at each kill of the autolabeler."""
+    """What was killed, and what it may cost."""
 
-    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0))
-    in_flight: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    """LLM calls in flight at the kills of the autolabeler."""
 
 
 def say(text: str) -> None:
     print(f"[chaos] {text}", file=sys.stderr, flush=True)
 
 
+@dataclass(frozen=True)
+class Stub:
+    """The stand-in for the LLM."""
+
+    url: str
+
+    async def stats(self) -> dict[str, Any]:
+        async with httpx.AsyncClient(timeout=20) as client:
+            stats: dict[str, Any] = (await client.get(f"{self.url}/stats")).json()
+            return stats
+
+
 @asynccontextmanager
-async def stub(folder: Path) -> AsyncIterator[str]:
+async def llm_stub(folder: Path) -> AsyncIterator[Stub]:
     port = free_port()
     argv = [sys.executable, "-m", "labelmill_stubs.llm", "--port", str(port)]
     process = ChildProcess(
@@ -57,63 +75,97 @@ async def stub(folder: Path) -> AsyncIterator[str]:
     )
     await process.start(lambda: accepts(port))
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield Stub(f"http://127.0.0.1:{port}")
     finally:
         await process.stop()
 
 
-async def ingest(system: System) -> int:
-    """Post the items in small requests, each again until it is acknowledged; return the tries it took."""
-    tries = 0
-    for first in range(0, ITEMS, 250):
-        lines = [
-            json.dumps({"item_id": f"i{number}", "content": f"what a day, number {number}"})
-            for number in range(first, first + 250)
-        ]
-        while True:
-            tries += 1
-            try:
-                async with system.review_client(timeout_s=20) as client:
-                    answer = await client.post("/v1/projects/chaos/items", content="\n".join(lines))
-                body = answer.json() if answer.status_code == 200 else {}
-                if body.get("accepted", 0) + body.get("duplicates", 0) == 250:
-                    break
-            except httpx.HTTPError:
-                pass
-            await asyncio.sleep(0.5)
-        await asyncio.sleep(0.4)
-    return tries
+def draw(dice: random.Random) -> Iterator[tuple[range, list[str]]]:
+    """Cut the items into slices of nearly the same size, and draw the two that are killed upon each."""
+    order = dice.sample(VICTIMS, len(VICTIMS))
+    while any(one == other for one, other in zip(order[::2], order[1::2], strict=True)):
+        dice.shuffle(order)
+    pairs = [order[at : at + 2] for at in range(0, len(order), 2)]
+    ends = [ITEMS * number // len(pairs) for number in range(len(pairs) + 1)]
+    slices = [range(first, end) for first, end in pairwise(ends)]
+    return zip(slices, pairs, strict=True)
 
 
-async def kill_services(system: System, losses: Losses, dice: random.Random) -> None:
-    """Kill the services in random order, each KILLS_EACH times."""
-    victims = list(SERVICES) * KILLS_EACH
-    dice.shuffle(victims)
-    for victim in victims:
-        running = next(each for each in system.services if each.service == victim)
-        await asyncio.sleep(dice.uniform(0.5, 2.0))
-        await up(running)
-        if victim == "autolabeler":
-            losses.in_flight += IN_FLIGHT
-        await running.process.kill()
-        losses.kills[victim] += 1
-        say(f"killed {victim} ({losses.kills[victim]} of {KILLS_EACH})")
+async def ingest(system: System, numbers: range) -> None:
+    """Post items until they are acknowledged, all of them, however often it takes."""
+    lines = [
+        json.dumps({"item_id": f"i{number}", "content": f"what a day, number {number}"}) for number in numbers
+    ]
+    while True:
+        try:
+            async with system.review_client(timeout_s=20) as client:
+                answer = await client.post("/v1/projects/chaos/items", content="\n".join(lines))
+            body = answer.json() if answer.status_code == 200 else {}
+            if body.get("accepted", 0) + body.get("duplicates", 0) == len(lines):
+                return
+        except httpx.HTTPError:
+            pass
+        await asyncio.sleep(0.2)
 
 
-async def up(running: Running) -> None:
-    """Wait until the service is up again, so that the next kill hits it at work."""
-    while not await running.ready():
-        await asyncio.sleep(0.1)
+async def kill_all(system: System, stub: Stub, losses: Losses, dice: random.Random) -> None:
+    """Kill everything in random order, each time with a fresh slice of the items under way."""
+    for numbers, victims in draw(dice):
+        await until_at_work(system, victims, numbers, losses)
+        left = numbers.stop - await count(system, "review.final_labels")
+        say(f"killing {' and '.join(victims)} with {left} items under way")
+        assert left > 0, "all was done before the kill: it tested nothing"
+        kills = [kill(system, victim, dice.uniform(0.0, 0.2)) for victim in victims]
+        await asyncio.gather(*kills)
+        losses.kills.update(victims)
+        if "autolabeler" in victims:
+            losses.calls += await lost_calls(system, stub, losses.calls)
 
 
-async def kill_backends(system: System, dice: random.Random) -> None:
-    for backend in (system.backends.postgres, system.backends.kafka):
-        await asyncio.sleep(dice.uniform(8, 12))
-        name = type(backend).__name__
+async def until_at_work(system: System, victims: Sequence[str], numbers: range, losses: Losses) -> None:
+    """Ingest a slice and return once the services among the victims handle what comes of it."""
+    services = [service(system, victim) for victim in victims if victim not in BACKENDS]
+    async with asyncio.timeout(90):
+        for each in services:
+            while not await each.ready() or (losses.kills[each.service] and not await in_its_group(each)):
+                await asyncio.sleep(0.05)
+        before = [await each.metric("labelmill_records_total") for each in services]
+        await ingest(system, numbers)
+        for each, handled in zip(services, before, strict=True):
+            while await each.metric("labelmill_records_total") <= handled:
+                await asyncio.sleep(0.02)
+
+
+async def in_its_group(running: Running) -> bool:
+    """Return whether Kafka has let the process in, which it does once it has given up the killed one."""
+    return bool(await running.samples("labelmill_consumer_lag_records"))
+
+
+async def kill(system: System, victim: str, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    if victim in BACKENDS:
+        backend = getattr(system.backends, victim)
         await backend.kill()
-        say(f"killed {name}")
         await backend.start()
-        say(f"{name} is back")
+    else:
+        await service(system, victim).process.kill()
+
+
+def service(system: System, name: str) -> Running:
+    return next(each for each in system.services if each.service == name)
+
+
+async def lost_calls(system: System, stub: Stub, lost_before: int) -> int:
+    """Return how many LLM calls the autolabeler had in flight when it was killed.
+
+    In flight is a call from its beginning until its vote is stored: all calls but those whose votes are
+    there, and those that were lost before.
+    """
+    while (stats := await stub.stats())["in_flight"]:
+        await asyncio.sleep(0.01)
+    lost = int(stats["calls"]) - await count(system, "autolabeler.vote_cache") - lost_before
+    assert 0 <= lost <= IN_FLIGHT, f"{lost} calls were lost at once: more than may be in flight"
+    return lost
 
 
 async def decide_all(system: System, stop: asyncio.Event) -> None:
@@ -126,6 +178,18 @@ async def decide_all(system: System, stop: asyncio.Event) -> None:
             await asyncio.sleep(0.3)
 
 
+@asynccontextmanager
+async def reviewing(system: System) -> AsyncIterator[None]:
+    """Have the reviewer at work for the time of the block."""
+    stop = asyncio.Event()
+    reviewer = asyncio.create_task(decide_all(system, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await reviewer
+
+
 async def _decide_some(client: httpx.AsyncClient) -> None:
     claimed = (await client.post("/v1/projects/chaos/tasks/claim", json={"count": 10})).json()["tasks"]
     for task in claimed:
@@ -136,13 +200,16 @@ async def _decide_some(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.3)
 
 
-async def final_labels(system: System) -> int:
+async def count(system: System, table: str) -> int:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                connection = await asyncpg.connect(system.backends.postgres.admin_dsn, timeout=5)
+                break
+            except (OSError, asyncpg.PostgresError, TimeoutError):
+                await asyncio.sleep(0.2)
     try:
-        connection = await asyncpg.connect(system.backends.postgres.admin_dsn, timeout=5)
-    except (OSError, asyncpg.PostgresError, TimeoutError):
-        return 0
-    try:
-        return int(await connection.fetchval("SELECT count(*) FROM review.final_labels") or 0)
+        return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
     finally:
         await connection.close()
 
@@ -150,14 +217,14 @@ async def final_labels(system: System) -> int:
 async def until_all_final(system: System, limit_s: float) -> None:
     said = -1
     for _ in range(int(limit_s)):
-        count = await final_labels(system)
-        if count >= ITEMS:
+        final = await count(system, "review.final_labels")
+        if final >= ITEMS:
             return
-        if count // 500 != said:
-            said = count // 500
-            say(f"{count} of {ITEMS} final labels")
+        if final // 500 != said:
+            said = final // 500
+            say(f"{final} of {ITEMS} final labels")
         await asyncio.sleep(1)
-    pytest.fail(f"after {limit_s:.0f} s there are {await final_labels(system)} of {ITEMS} final labels")
+    pytest.fail(f"after {limit_s:.0f} s there are {final} of {ITEMS} final labels")
 
 
 async def check_ledger(system: System) -> None:
@@ -208,33 +275,30 @@ async def test_nothing_is_lost_doubled_or_paid_twice(tmp_path: Path) -> None:
     say(f"seed {seed} (set CHAOS_SEED to repeat)")
     dice = random.Random(seed)
     losses = Losses()
-    async with stub(tmp_path) as url, System(tmp_path) as system:
+    async with llm_stub(tmp_path) as stub, System(tmp_path) as system:
         env = {
             "autolabeler": {
-                "OPENAI_BASE_URL": f"{url}/v1",
+                "OPENAI_BASE_URL": f"{stub.url}/v1",
                 "OPENAI_API_KEY": "stub",
                 "LLM_MAX_CONCURRENCY": str(IN_FLIGHT),
             },
             # A claim whose answer died with the service is offered again when its lease has run out.
             "review-api": {"LEASE_SECONDS": "15"},
         }
-        for service in ("review-api", "autolabeler", "router", "trainer"):
-            await system.add(service, env=env.get(service), restart_on_exit=True)
+        for name in ("review-api", "autolabeler", "router", "trainer"):
+            await system.add(name, env=env.get(name), restart_on_exit=True)
         async with system.review_client() as client:
             (await client.put("/v1/projects/chaos", content=PROJECT)).raise_for_status()
-        stop = asyncio.Event()
-        reviewer = asyncio.create_task(decide_all(system, stop))
-        tries, *_ = await asyncio.gather(
-            ingest(system), kill_services(system, losses, dice), kill_backends(system, dice)
-        )
-        say(f"all killing done; ingestion took {tries} requests for {ITEMS // 250}")
-        await until_all_final(system, 180)
-        await settle(system)
-        stop.set()
-        await reviewer
+        async with reviewing(system):
+            await kill_all(system, stub, losses, dice)
+            say("all killing done")
+            await until_all_final(system, 180)
+            await settle(system)
         await check_ledger(system)
-        async with httpx.AsyncClient() as client:
-            stats = (await client.get(f"{url}/stats")).json()
-    say(f"stub: {stats}; allowed {ITEMS} + {losses.in_flight} calls")
-    assert min(losses.kills.values()) >= KILLS_EACH
-    assert stats["calls"] <= ITEMS + losses.in_flight
+        stats = await stub.stats()
+        restarts = {each.service: each.process.restarts for each in system.services}
+    say(f"stub: {stats}; allowed {ITEMS} + {losses.calls} calls; restarts {restarts}")
+    assert losses.kills == Counter(VICTIMS)
+    assert restarts == dict.fromkeys(SERVICES, KILLS_EACH), "none ends but by being killed"
+    assert stats["paid_prompts"] == ITEMS
+    assert stats["calls"] <= ITEMS + losses.calls
