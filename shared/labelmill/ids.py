@@ -1,7 +1,6 @@
 """Deterministic identifiers: the same input gives the same id on every run and machine."""
 
 import hashlib
-import hmac
 
 import msgspec
 
@@ -30,9 +29,12 @@ def content_hash(content: str, metadata: dict[str, str]) -> str:
 
 
 def uniform(key: str, *parts: str) -> float:
-    """Return a number in [0, 1), fixed by `parts` and unpredictable without `key` (HMAC-SHA256, 53 bits).
+    """Return a number in [0, 1), fixed by `parts` and unpredictable without `key` (keyed BLAKE2b, 53 bits).
 
     Random draws of the policy (audits) use it, so that a replay routes every item the same way.
     """
-    digest = hmac.digest(key.encode(), _SEPARATOR.join(parts).encode(), "sha256")
-    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
+    secret = key.encode()
+    if len(secret) > hashlib.blake2b.MAX_KEY_SIZE:
+        secret = hashlib.blake2b(secret).digest()
+    digest = hashlib.blake2b(_SEPARATOR.join(parts).encode(), digest_size=8, key=secret).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2.0**53
