@@ -1,6 +1,7 @@
 """Fixtures of the tests on real parts: one private Kafka and one private PostgreSQL for the run."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -21,3 +22,11 @@ async def system(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -
         for service in ("autolabeler", "router", "trainer"):
             await topics.skip(system.kafka_settings, service)
         yield system
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a system, for several workers: `pytest -n 2 --dist loadgroup`."""
+    for item in items:
+        folder = item.path.parent
+        together = folder if folder.name in {"review", "ui"} else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(Path(__file__).parent))))
