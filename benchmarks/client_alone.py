@@ -45,7 +45,7 @@ def _question(number: int) -> Question:
         "logprobs": True,
         "top_logprobs": 20,
     }
-    return Question(number.to_bytes(16, "big"), "stub", msgspec.json.encode(body), ("A", "B"))
+    return Question(number.to_bytes(16, "big"), "stub", (b"", msgspec.json.encode(body), b""), ("A", "B"))
 
 
 if __name__ == "__main__":

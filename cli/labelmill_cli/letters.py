@@ -23,7 +23,7 @@ class Letter(NamedTuple):
 
 def letter_of(record: ConsumerRecord) -> Letter:
     """Return what the record's `dlq-*` headers say; what is missing is empty or zero."""
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     topic = headers.get(dlq.TOPIC, record.topic.removesuffix(".dlq"))
     partition, offset = headers.get(dlq.PARTITION, "0"), headers.get(dlq.OFFSET, f"dlq-{record.offset}")
     return Letter(
