@@ -2,7 +2,7 @@
 
 All of production is on: vote cache, lineage, idempotent sinks, metrics, trace context in the headers. Only
 the voter is made of nothing (`zero_latency`), so that the system is measured and not a model. The processes
-have joined their groups and labelled `WARM_UP` items (the broker's code is compiled while it runs), then stand
+have joined their groups and labelled `WARM_UP` items (a broker compiles its code as it runs), then stand
 still while the items are put into Kafka: the clock starts when they are let go. The ceiling comes second, on
 the warm broker; its clock starts when the first of its processes sees its first record.
 """
