@@ -103,6 +103,7 @@ async def test_axe_finds_nothing(
     await reviewer.press("1")
     await expect(page.locator(".task-text.long")).to_be_visible()
     await scan("long text")
+    await page.wait_for_timeout(250)
     await reviewer.press("2")
     await work.add([Item("2", "a blind text", confidence=0.98, blind=True)])
     await expect(page.locator(".blind")).to_be_visible()

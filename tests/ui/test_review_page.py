@@ -236,6 +236,7 @@ async def test_answers_of_two_tabs_do_not_overwrite_each_other(work: Workplace, 
     await one.context.set_offline(True)
     await one.press("1")
     await other.press("2")
+    await one.sees("second text")
     await one.press("1")
     await expect(one.page.locator(".banner")).to_contain_text("3 answers are kept in this browser")
     await one.context.set_offline(False)

@@ -52,11 +52,11 @@ async def pile_up(review: Review, reviewer: str, count: int) -> None:
 
 
 async def test_a_claim_does_not_step_over_all_of_ones_own_work(review: Review) -> None:
-    await review.make_tasks(3100, needed=3)
+    await review.make_tasks(1600, needed=3)
     kai, lou = await review.account("kai", "reviewer"), await review.account("lou", "reviewer")
-    await pile_up(review, "kai", 3000)
+    await pile_up(review, "kai", 1500)
     (task,) = await review.claim(kai)
-    assert task["item_id"] == "i3000", "nobody else began one, so it is the least sure of the others"
+    assert task["item_id"] == "i1500", "nobody else began one, so it is the least sure of the others"
     assert await rows_visited(review, sql.CLAIM, review.project, "kai", 1.0) <= 2 * sql.CLAIM_WINDOW
     assert await rows_visited(review, sql.CLAIM, review.project, "lou", 1.0) <= 2
     # Far behind all of kai's own work is one task that lou has begun; the rest is taken.
