@@ -132,9 +132,10 @@ class BodyLimit:
 
     def _check(self, size: int) -> None:
         if size > self._most_bytes:
-            # FastAPI makes a 400 of whatever else is raised while it reads a body.
+            # FastAPI makes a 400 of whatever else is raised while it reads a body. The connection stays open:
+            # the server drops what still comes, and many clients look for the answer once all is sent.
             detail = f"a request to this address has at most {self._most_bytes} bytes"
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def _declared_length(scope: Scope) -> int:

@@ -113,8 +113,10 @@ async def test_errors_are_plain_and_headers_are_set(review: Review, system: Syst
         "/v1/login", content=surrogate, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code in {401, 422}
-    long = await review.client().post("/v1/login", content=b" " * 5_000_000)
-    assert (long.status_code, long.json()["error"]) == (413, "body_too_large")
+    async with review.client() as stranger:
+        long = await stranger.post("/v1/login", content=b" " * 50_000_000)
+        assert (long.status_code, long.json()["error"]) == (413, "body_too_large")
+        assert (await stranger.get("/v1/me")).status_code == 401
     logs = (system.folder / "logs" / "review-api-0.log").read_text()
     for secret in (system.admin_token, PASSWORD, "another good one"):
         assert secret not in logs
@@ -142,7 +144,7 @@ async def test_projects_have_versions(review: Review) -> None:
         (definition.replace(review.project, "other"), "differs from"),
         (definition + "kind: dance\n", "unknown"),
         (definition.replace("Say which.", '"a\\0b"'), "NUL"),
-        (definition.replace("Say which.", '"a\\ud800"'), "surrogate"),
+        (definition.replace("Say which.", '"a\\ud800"'), "invalid Unicode"),
     ]:
         refused = await review.admin.put(path, content=wrong)
         assert (refused.status_code, refused.json()["error"]) == (422, "invalid_project"), wrong
