@@ -1,13 +1,15 @@
 """Fixtures of the tests on real parts: one private Kafka and one private PostgreSQL for the run."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from labelmill_local.backends import Backends
 from labelmill_local.system import System
 from labelmill_stubs import topics
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["labelmill_local.pytest_plugin"]
 
@@ -24,9 +26,15 @@ async def system(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -
         yield system
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a system, for several workers: `pytest -n 2 --dist loadgroup`."""
-    for item in items:
-        folder = item.path.parent
-        together = folder if folder.name in {"review", "ui"} else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(Path(__file__).parent))))
+class Together(LoadFileScheduling):
+    """Sends what shares a system to one worker: a file, or a folder whose files share one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.split("::", 1)[0])
+        return str(file.parent if file.parent.name in {"review", "ui"} else file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Used with `pytest -n 2 --dist loadfile --no-loadscope-reorder`."""
+    return Together(config, log)
