@@ -20,6 +20,7 @@ from labelmill import bootstrap
 from labelmill.runtime.settings import KafkaSettings
 
 from labelmill_local.backends import Backends
+from labelmill_local.http import answers_200, text_at
 from labelmill_local.ports import free_port
 from labelmill_local.process import ChildProcess, Command
 
@@ -41,25 +42,12 @@ class Running:
 
     async def ready(self) -> bool:
         """Return whether the service says it is ready."""
-        try:
-            async with httpx.AsyncClient(timeout=2.0) as client:
-                return (await client.get(f"{self.url}/health/ready")).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return await answers_200(f"{self.url}/health/ready")()
 
-    async def metric(self, name: str, **labels: str) -> float:
-        """Return the sum of the samples that carry `labels` (0 if there is none or the service is away)."""
-        return sum(await self.samples(name, **labels))
-
-    async def samples(self, name: str, **labels: str) -> list[float]:
-        """Return a metric's samples that carry `labels`; none if the service is away."""
-        try:
-            async with httpx.AsyncClient(timeout=5.0) as client:
-                text = (await client.get(f"{self.url}/metrics")).text
-        except httpx.HTTPError:
-            return []
-        lines = [line for line in text.splitlines() if _is_sample_of(name, labels, line)]
-        return [float(line.rsplit(" ", 1)[1]) for line in lines]
+    async def metric(self, name: str) -> float:
+        """Return the sum of a metric over its labels (0 if it has no sample or the service is away)."""
+        text = await text_at(f"{self.url}/metrics", 5.0) or ""
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if _is_sample_of(name, line))
 
 
 def _is_sample_of(name: str, labels: Mapping[str, str], line: str) -> bool:
