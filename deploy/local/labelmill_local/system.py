@@ -44,10 +44,15 @@ class Running:
         """Return whether the service says it is ready."""
         return await answers_200(f"{self.url}/health/ready")()
 
-    async def metric(self, name: str) -> float:
-        """Return the sum of a metric over its labels (0 if it has no sample or the service is away)."""
+    async def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples that carry `labels` (0 if there is none or the service is away)."""
+        return sum(await self.samples(name, **labels))
+
+    async def samples(self, name: str, **labels: str) -> list[float]:
+        """Return a metric's samples that carry `labels`; none if the service is away."""
         text = await text_at(f"{self.url}/metrics", 5.0) or ""
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if _is_sample_of(name, line))
+        lines = [line for line in text.splitlines() if _is_sample_of(name, labels, line)]
+        return [float(line.rsplit(" ", 1)[1]) for line in lines]
 
 
 def _is_sample_of(name: str, labels: Mapping[str, str], line: str) -> bool:
