@@ -19,7 +19,7 @@ demo: setup ## label real tweets with everything real, and write a report (KEEP=
 	@$(BIN)/labelmill demo $(if $(KEEP),--keep)
 
 test: setup-dev lint ## every check and every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup-dev ## unit and contract tests only: no broker, no database
 	@$(BIN)/pytest shared services cli deploy tests/contract tests/stubs -m "not slow"

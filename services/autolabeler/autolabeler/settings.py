@@ -38,9 +38,9 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
     llm_breaker_max_seconds: PositiveFloat = 30.0
     """Longest time between two probes of a provider that fails."""
 
-    autolabeler_batch_records: PositiveInt = 1000
+    autolabeler_batch_records: PositiveInt = 2000
     """Most records taken from Kafka at once."""
-    autolabeler_window_items: PositiveInt = 4000
+    autolabeler_window_items: PositiveInt = 8000
     """Most unfinished items in memory."""
     autolabeler_window_bytes: PositiveInt = 64 * 1024 * 1024
     """Most bytes of unfinished records; in memory an item takes some three times its record's size."""

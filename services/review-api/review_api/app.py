@@ -83,17 +83,21 @@ def _add_ledger(
     projects = ProjectStore(database)
     releases = ReleaseLog(projects, context.metrics, context.health)
     broker = kafka.broker(settings)
+    ledger = Ledger(LedgerStore(database), projects, Specs(projects), context.metrics, context.health)
     subscription = Subscription(
         context,
         broker,
         publisher,
         group=LEDGER_GROUP,
         topics=[ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED],
-        handle=Ledger(LedgerStore(database), projects, Specs(projects), context.metrics).handle,
+        handle=ledger.handle,
         max_records=settings.ledger_batch_records,
+        commit="by_handler",
+        on_revoked=ledger.settled,
     )
-    follower = Follower(settings, RELEASES, ReleasePublished, releases.hear)
-    components += [releases, follower, subscription, broker]
+    ledger.connect(subscription)
+    follower = Follower(settings, RELEASES, ReleasePublished, releases.hear, health=context.health)
+    components += [releases, follower, subscription, broker, ledger]
 
 
 def _add_http(

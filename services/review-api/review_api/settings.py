@@ -44,7 +44,7 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     ingest_idle_seconds: float = 30.0
     """Silence in the middle of an ingestion request after which it is given up."""
 
-    ledger_batch_records: int = 2000
+    ledger_batch_records: int = 4000
     """Most records written to the ledger in one transaction."""
     relay_batch_records: int = 500
     """Most decisions published in one go."""

@@ -9,10 +9,12 @@ from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
 from labelmill.events import Event, EventDecoder, check_item
 from labelmill.projects import ProjectSpec
-from labelmill.runtime.consumer import Parsed, isolate, parse
+from labelmill.runtime.consumer import Parsed, Subscription, isolate, next_offsets, parse
 from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.health import Health
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import outages
+from labelmill.runtime.tasks import supervised
 from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
 
 from review_api.ledger import records as known
@@ -28,29 +30,68 @@ _SLICE_RECORDS = 500
 
 
 class Ledger:
-    """Writes what Kafka tells about items and routes."""
+    """Writes what Kafka tells about items and routes; a component of the service.
 
-    def __init__(self, store: LedgerStore, projects: ProjectStore, specs: Specs, metrics: Metrics) -> None:
+    While one batch is being written the next is parsed: the database and this process work at once. Batches
+    are written, and their offsets committed, in the order they came. It must stop before the broker does:
+    then it can still commit.
+    """
+
+    def __init__(
+        self, store: LedgerStore, projects: ProjectStore, specs: Specs, metrics: Metrics, health: Health
+    ) -> None:
         self._store = store
         self._projects = projects
         self._specs = specs
         self._metrics = metrics
+        self._health = health
         self._known_projects: set[str] = set()
+        self._subscription: Subscription | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def connect(self, subscription: Subscription) -> None:
+        """Tell where offsets are committed; to be called before the start."""
+        self._subscription = subscription
+
+    async def start(self) -> None:
+        """Nothing to start: batches come from the subscription."""
+
+    async def stop(self) -> None:
+        """Finish what is being written; write nothing more."""
+        self._stopping = True
+        await self.settled()
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
-        """Write a batch and return the records that cannot be used."""
+        """Parse a batch and, once the one before is written, begin to write it."""
         letters: list[DeadLetter] = []
         items = await self._items([record for record in records if record.topic == ITEMS.name], letters)
         routes = await self._routes([record for record in records if record.topic != ITEMS.name], letters)
+        await self.settled()
+        # A batch must not overtake one that could not be written: the offsets would pass over it.
+        if not self._stopping and not self._health.failed.is_set():
+            self._writing = supervised(self._finish(records, [*items, *routes], letters), self._health)
+        return []
 
-        async def write(batch: Sequence[Item | Route]) -> None:
-            written = await self._write(batch)
+    async def settled(self) -> None:
+        """Return once nothing is being written."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _finish(
+        self, records: Sequence[ConsumerRecord], batch: list[Item | Route], letters: list[DeadLetter]
+    ) -> None:
+        """Write a batch, bury what cannot be used, commit."""
+
+        async def write(part: Sequence[Item | Route]) -> None:
+            written = await self._write(part)
             letters.extend(written.conflicts)
             self._observe(written)
 
-        batch: list[Item | Route] = [*items, *routes]
-        letters += await isolate(batch, write)
-        return letters
+        assert self._subscription is not None, "connect the ledger before the start"
+        refused = await isolate(batch, write)
+        await self._subscription.bury([*letters, *refused], len(records) - len(letters) - len(refused))
+        await self._subscription.commit(next_offsets(records))
 
     async def _items(self, records: Sequence[ConsumerRecord], letters: list[DeadLetter]) -> list[Item]:
         parsed = await _parse(records, known.ITEM, check_item, letters)

@@ -44,14 +44,19 @@ CROSS JOIN LATERAL (
 ) r
 """
 
-# The first route of an item, under whatever guideline.
 _ROUTED_BEFORE: Final = """
-SELECT k.project, k.item_id, r.content_hash
-FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
-CROSS JOIN LATERAL (
-    SELECT content_hash FROM routes r WHERE r.project = k.project AND r.item_id = k.item_id
-    ORDER BY r.guideline_version LIMIT 1
-) r
+SELECT project, item_id, content_hash
+FROM early_routes JOIN unnest($1::text[], $2::text[]) AS k(project, item_id) USING (project, item_id)
+"""
+
+_KEEP_EARLY: Final = """
+INSERT INTO early_routes (project, item_id, content_hash)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
+"""
+
+_FORGET_EARLY: Final = """
+DELETE FROM early_routes e USING unnest($1::text[], $2::text[]) AS k(project, item_id)
+WHERE e.project = k.project AND e.item_id = k.item_id
 """
 
 # An item and its routes come by the same partition. They wait for each other here, so that whichever is
@@ -78,14 +83,13 @@ CROSS JOIN LATERAL (
 ) f
 """
 
-_MISMATCHED: Final = """
-SELECT EXISTS (
-    SELECT FROM unnest($1::text[], $2::text[], $3::text[]) AS k(project, item_id, content_hash)
-    CROSS JOIN LATERAL (
-        SELECT content_hash FROM items i WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
-    ) i
-    WHERE i.content_hash <> k.content_hash
-)
+_OTHER_THAN_ROUTED: Final = """
+SELECT k.project, k.item_id, i.content_hash
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k(project, item_id, content_hash)
+LEFT JOIN LATERAL (
+    SELECT content_hash FROM items i WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
+) i ON true
+WHERE i.content_hash IS DISTINCT FROM k.content_hash
 """
 
 _COUNT: Final = """
@@ -174,10 +178,7 @@ class LedgerStore:
             before = await _routed_before(connection, items)
             if any(before[_key(item)] != item.event.content_hash for item in _late(items, before)):
                 raise _SeenError
-            written = await _copy(connection, items, routes, before, had_final=frozenset())
-            if routes and await _contradicts_items(connection, routes):
-                raise _SeenError
-        return written
+            return await _copy(connection, items, routes, before, had_final=frozenset())
 
     async def _write_unseen(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
         async with self._database.pool.acquire() as connection, connection.transaction():
@@ -255,7 +256,10 @@ async def _item_hashes(connection: asyncpg.Connection, entries: Sequence[Item | 
 
 
 async def _routed_before(connection: asyncpg.Connection, items: Sequence[Item]) -> dict[Key, str]:
-    found = await connection.fetch(_ROUTED_BEFORE, *_columns(items)) if items else []
+    """Return the content hashes by which items were routed before they came."""
+    if not items or not await connection.fetchval("SELECT EXISTS (SELECT FROM early_routes)"):
+        return {}
+    found = await connection.fetch(_ROUTED_BEFORE, *_columns(items))
     return {(row[0], row[1]): row[2] for row in found}
 
 
@@ -271,9 +275,22 @@ async def _with_final_label(connection: asyncpg.Connection, routes: Sequence[Rou
     return {(row[0], row[1]) for row in found}
 
 
-async def _contradicts_items(connection: asyncpg.Connection, routes: Sequence[Route]) -> bool:
+async def _early(connection: asyncpg.Connection, routes: Sequence[Route]) -> set[Key]:
+    """Return, and note, which items are routed but not here yet.
+
+    Raises:
+        _SeenError: an item that is here has other content than what was routed.
+    """
     hashes = [route.event.score.content_hash for route in routes]
-    return bool(await connection.fetchval(_MISMATCHED, *_columns(routes), hashes))
+    others = await connection.fetch(_OTHER_THAN_ROUTED, *_columns(routes), hashes) if routes else []
+    if any(row[2] is not None for row in others):
+        raise _SeenError
+    early = {(row[0], row[1]) for row in others}
+    if early:
+        noted = [route for route in routes if _key(route) in early]
+        hashes = [route.event.score.content_hash for route in noted]
+        await connection.execute(_KEEP_EARLY, *_columns(noted), hashes)
+    return early
 
 
 async def _copy(
@@ -297,10 +314,13 @@ async def _copy(
     await _copy_into(connection, "items", rows.ITEM_COLUMNS, [rows.item_row(item.event) for item in items])
     if late := _late(items, routed_before):
         await connection.execute(_OPEN_TASKS_OF, *_columns(late))
+        await connection.execute(_FORGET_EARLY, *_columns(late))
+    early = await _early(connection, routes)
     await _copy_into(connection, "routes", rows.ROUTE_COLUMNS, route_rows)
     finals = [rows.final_row(event, now_ms) for event in written.finals]
     await _copy_into(connection, "final_labels", rows.FINAL_COLUMNS, finals)
-    await _copy_tasks(connection, [route for route in routes if type(route.event) is Requested], now_ms)
+    requested = [route for route in routes if type(route.event) is Requested]
+    await _copy_tasks(connection, requested, early, now_ms)
     await _add_up(connection, counts)
     return written
 
@@ -315,17 +335,18 @@ def _count(route: Route, counts: dict[str, Counts]) -> float:
     return of_project.add_votes(route.votes, route.calls)
 
 
-async def _copy_tasks(connection: asyncpg.Connection, routes: Sequence[Route], now_ms: int) -> None:
+async def _copy_tasks(
+    connection: asyncpg.Connection, routes: Sequence[Route], early: AbstractSet[Key], now_ms: int
+) -> None:
     if not routes:
         return
-    here = await _item_hashes(connection, routes)
     fetched = await connection.fetch("SELECT nextval('task_ids') FROM generate_series(1, $1)", len(routes))
     tasks: list[rows.Row] = []
     assignments: list[rows.Row] = []
     for (task_id,), route in zip(fetched, routes, strict=True):
         event = cast("Requested", route.event)
         tasks.append(rows.task_row(event, task_id, route.record.partition, now_ms))
-        assignments += rows.assignment_rows(event, task_id, item_is_here=_key(route) in here)
+        assignments += rows.assignment_rows(event, task_id, item_is_here=_key(route) not in early)
     await _copy_into(connection, "tasks", rows.TASK_COLUMNS, tasks)
     await _copy_into(connection, "assignments", rows.ASSIGNMENT_COLUMNS, assignments)
 

@@ -34,6 +34,15 @@ CREATE TABLE routes (
 );
 COMMENT ON TABLE routes IS 'An item is routed once under a guideline: the first route counts, whatever a replay says.';
 
+CREATE TABLE early_routes (
+    project      text COLLATE "C" NOT NULL,
+    item_id      text COLLATE "C" NOT NULL,
+    content_hash text COLLATE "C" NOT NULL,
+    PRIMARY KEY (project, item_id)
+);
+COMMENT ON TABLE early_routes IS
+    'Items that were routed before the ledger had read them, with the content they were routed by; nearly always empty.';
+
 CREATE VIEW votes AS
 SELECT r.project, r.item_id, r.guideline_version, v.*
 FROM routes r,
