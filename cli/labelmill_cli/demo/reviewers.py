@@ -8,7 +8,7 @@ import httpx
 from labelmill_cli.demo.data import Ratings
 
 _CLAIM = 5
-_IDLE_SECONDS = 0.2
+_IDLE_SECONDS = 0.5
 
 
 class Reviewer:

@@ -18,7 +18,7 @@ from labelmill_cli.demo.reviewers import Reviewer
 from labelmill_cli.errors import CliError
 
 REVIEWERS = 4
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.5
 _STUCK_SECONDS = 180.0
 _COUNTS = ("decided", "llm_calls", "student_only", "cost_usd")
 
