@@ -10,8 +10,8 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from labelmill.runtime.http import OUTAGES, unavailable
 from labelmill.runtime.metrics import Metrics
-from labelmill.runtime.retry import is_passing
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,15 +62,8 @@ def install_error_answers(app: FastAPI) -> None:
         detail = "a text or number cannot be stored: it holds a NUL or half a surrogate pair, or is too large"
         return answer({"error": "invalid_request", "detail": detail}, 422)
 
-    @app.exception_handler(asyncpg.PostgresError)
-    @app.exception_handler(asyncpg.InterfaceError)
-    @app.exception_handler(OSError)
-    async def refuse_for_now(_: Request, error: Exception) -> Response:
-        if not is_passing(error):
-            raise error
-        log.warning("request refused in an outage", error=repr(error))
-        body = {"error": "unavailable", "detail": "the database or the broker is away: try again"}
-        return answer(body, 503, {"Retry-After": "1"})
+    for outage in OUTAGES:
+        app.add_exception_handler(outage, unavailable)
 
     @app.exception_handler(HTTPException)
     async def refuse_plainly(_: Request, error: HTTPException) -> Response:
