@@ -20,12 +20,10 @@ EVERYWHERE = None
 COLOURED = frozenset({"sign in", "suggestion", "blind", "offline", "dashboard"})
 """Places that between them show every colour and every layout: names, roles and order are the same anyway."""
 
-# Colours that change are measured once they have changed.
+# Colours that change are measured once they have changed: nothing is pressed, nothing fades.
 AT_REST = """
-    Promise.race([
-        Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
-        new Promise((resolve) => setTimeout(resolve, 300)),
-    ]).then(() => null)
+    () => !document.querySelector('.pressed') && document.getAnimations().every((animation) =>
+        animation.playState !== 'running' || animation.effect.getComputedTiming().iterations === Infinity)
 """
 
 
@@ -41,7 +39,7 @@ class Scan:
     async def __call__(self, place: str) -> None:
         if self.places is not EVERYWHERE and place not in self.places:
             return
-        await self.page.evaluate(AT_REST)
+        await self.page.wait_for_function(AT_REST)
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(self.axe)
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")

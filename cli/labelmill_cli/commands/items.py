@@ -115,7 +115,8 @@ def export(
         lines = labels if format is Format.JSONL else _csv(labels, content)
         count = _write(lines, output)
     # CSV has a header besides the labels.
-    err.print(f"{count - (format is Format.CSV):,} labels written{f' to {output}' if output else ''}")
+    where = f" to {output}" if output else ""
+    err.print(f"{count - (format is Format.CSV):,} labels written{where}", soft_wrap=True)
 
 
 @contextmanager
