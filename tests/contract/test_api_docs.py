@@ -13,6 +13,7 @@ import typer
 import yaml
 from docs_source import SERVICES
 from docs_tables import known_values, known_variables, metric_names
+from labelmill.projects import load_project
 from labelmill.topics import TOPICS
 from labelmill_cli.app import build as command_line
 
@@ -138,6 +139,13 @@ def test_settings_and_metrics_in_the_texts_exist(root: Path) -> None:
             assert name in metric_names(), f"{path.name}: {name}"
         for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", text):
             assert name in words or name.startswith("LABELMILL_"), f"{path.name}: {name}"
+
+
+def test_projects_in_the_texts_can_be_applied(root: Path) -> None:
+    found = re.findall(r"```yaml\n(project:.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    assert found, "the README shows a project"
+    for text in found:
+        load_project(text)
 
 
 def test_commands_in_the_texts_exist(root: Path) -> None:
