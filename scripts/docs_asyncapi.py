@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from docs_source import SERVICES, field_docs, one_line
 from faststream.kafka import KafkaBroker
-from labelmill import events, projects, releases
+from labelmill import acceptance, events, projects, quality, releases
 from labelmill.bootstrap import DLQ_CONFIG, topic_config
 from labelmill.runtime import dlq
 from labelmill.runtime.compacted import Follower
@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings
 Document = dict[str, Any]
 
 _GROUP_OF_FOLLOWER = ""
-_MODULES = (events, projects, releases)
+_MODULES = (events, projects.spec, releases, acceptance, quality)
 
 _DLQ_HEADERS = {
     dlq.REASON: "Short stable code of what is wrong.",

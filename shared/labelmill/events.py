@@ -9,8 +9,10 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from labelmill import ids
+from labelmill.acceptance import Acceptance
 from labelmill.errors import InvalidRecord
 from labelmill.projects import ProjectSpec
+from labelmill.quality import Quality
 from labelmill.releases import Release
 
 Label = str | list[Any] | dict[str, Any]
@@ -77,11 +79,16 @@ class LabelScored(Event, frozen=True, kw_only=True):
     kind: str
     label: Label
     confidence: float
+    """The probability that the label is right: calibrated where `calibrated` is set, else as pooled."""
     probabilities: dict[str, float]
+    """As pooled, before the calibration."""
     votes: list[Vote]
     guideline_version: int
     release: int
     """Number of the release the voters came from; 0 before the first."""
+    calibrated: bool = False
+    over_budget: bool = False
+    """Voters were left out because the day's budget is spent."""
     metadata: dict[str, str] = {}
     ingested_at: int = 0
     scored_at: int = 0
@@ -108,10 +115,15 @@ class LabelAccepted(Routed, frozen=True, kw_only=True):
 
 
 class ReviewRequested(Routed, frozen=True, kw_only=True):
-    """The policy asks people. `blind`: they must not see the machine's label."""
+    """The policy asks people. `blind`: they must not see the machine's label.
+
+    `audit_rate` is the probability with which this item was drawn as a blind audit, over all that the policy
+    does not always send to people; 0 if it was not drawn, or for a policy that promises no error.
+    """
 
     blind: bool = False
     decisions_needed: int = 1
+    audit_rate: float = 0.0
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +155,10 @@ class ReviewDecided(Event, frozen=True, kw_only=True):
     guideline_version: int
     release: int
     decided_at: int
+    votes: list[Vote] = []
+    """The machine's votes, with which the trainer can score the item anew."""
+    audit_rate: float = 0.0
+    """As in ReviewRequested."""
 
     @property
     def is_correction(self) -> bool:
@@ -162,6 +178,20 @@ class ReleasePublished(Event, frozen=True, kw_only=True):
     """The release in force for a project; the newest per key wins. Key: the project."""
 
     release: Release
+    published_at: int = 0
+
+
+class AcceptancePublished(Event, frozen=True, kw_only=True):
+    """What evidence allows to accept under a project's promise; the newest per key wins. Key: the project."""
+
+    acceptance: Acceptance
+    published_at: int = 0
+
+
+class QualityPublished(Event, frozen=True, kw_only=True):
+    """What decisions tell about the machine's labels; the newest per key wins. Key: the project."""
+
+    quality: Quality
     published_at: int = 0
 
 

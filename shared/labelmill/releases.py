@@ -1,6 +1,10 @@
 """What the trainer publishes: a numbered release, complete in itself, as plain data (nothing unpickled)."""
 
+from typing import Literal
+
 import msgspec
+
+from labelmill.projects import Example
 
 
 class StudentModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,43 @@ class FineTunedModel(msgspec.Struct, frozen=True, kw_only=True):
     model: str
 
 
+class Reliability(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a voter is to be believed.
+
+    `accuracy` is the probability that its label is right where it votes (one-coin model). `weight`, 0 to 1,
+    multiplies its log-odds: voters that say the same thing for the same reason share one weight between them.
+    """
+
+    accuracy: float
+    weight: float = 1.0
+
+
+class Calibrator(msgspec.Struct, frozen=True, kw_only=True):
+    """Turns the pooled confidence of one set of voters into the probability of being right.
+
+    `voters` are the names, sorted, of those who voted. `platt`: sigmoid(slope * logit(confidence) + offset).
+    `isotonic`: linear between the knots (`x` to `y`, both rising), level beyond them. `offsets` are added to
+    the logit of the result where the label is the one named (shrunk towards 0 where data are few).
+    """
+
+    voters: list[str]
+    kind: Literal["platt", "isotonic"]
+    slope: float = 1.0
+    offset: float = 0.0
+    x: list[float] = []
+    y: list[float] = []
+    offsets: dict[str, float] = {}
+    decisions: int = 0
+    """How many decisions it was fitted on."""
+
+
+class Shot(msgspec.Struct, frozen=True, kw_only=True):
+    """A decided item, shown to an LLM for items near it; `vector`: float32, little-endian, unit length."""
+
+    example: Example
+    vector: bytes
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A versioned bundle of everything learned for a project. Numbers grow by one per promotion."""
 
@@ -49,3 +90,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     student: StudentModel | None = None
     finetuned: FineTunedModel | None = None
+    reliabilities: dict[str, Reliability] = {}
+    """By voter name; a voter that is missing is believed as it is. Empty: the votes' mean is the pool."""
+    calibrators: list[Calibrator] = []
+    """By set of voters; a set that is missing is not calibrated, so a promise accepts nothing from it."""
+    embedder: str = ""
+    """Which embedder the vectors of `shots` come from."""
+    shots: list[Shot] = []

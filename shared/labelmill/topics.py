@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from labelmill.events import (
+    AcceptancePublished,
     Event,
     ItemIngested,
     LabelAccepted,
     LabelScored,
     ProjectPublished,
+    QualityPublished,
     ReleasePublished,
     ReviewDecided,
     ReviewRequested,
@@ -98,7 +100,27 @@ RELEASES: Final = Topic(
     key="project",
     producer="trainer",
     consumers=("autolabeler", "router", "review-api", "trainer"),
-    description="The release in force for every project; the only feedback edge.",
+    description="The release in force for every project; how items are scored from now on.",
+    compacted=True,
+    partitions=1,
+)
+ACCEPTANCE: Final = Topic(
+    name="acceptance",
+    event=AcceptancePublished,
+    key="project",
+    producer="trainer",
+    consumers=("router", "review-api", "trainer"),
+    description="What the evidence for a project's promise allows to accept.",
+    compacted=True,
+    partitions=1,
+)
+QUALITY: Final = Topic(
+    name="quality",
+    event=QualityPublished,
+    key="project",
+    producer="trainer",
+    consumers=("review-api",),
+    description="What decisions tell about the machine's labels, for the dashboard.",
     compacted=True,
     partitions=1,
 )
@@ -111,6 +133,8 @@ TOPICS: Final = (
     REVIEWS_DECIDED,
     PROJECTS,
     RELEASES,
+    ACCEPTANCE,
+    QUALITY,
 )
 
 

@@ -13,7 +13,7 @@ class Prices(NamedTuple):
 
     @classmethod
     def of(cls, voter: VoterSpec) -> "Prices":
-        return cls(voter.input_usd_per_mtok, voter.output_usd_per_mtok)
+        return cls(voter.input_usd_per_mtok or 0.0, voter.output_usd_per_mtok or 0.0)
 
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
         """Return what so many tokens cost, in US dollars, to a billionth."""

@@ -1,0 +1,28 @@
+"""A project's definition: what an operator writes, how it is read, and what can be wrong with it."""
+
+from labelmill.projects.reading import load_project, project_from
+from labelmill.projects.spec import (
+    AlwaysReview,
+    BudgetSpec,
+    Example,
+    FunctionSpec,
+    LabelSpec,
+    PolicySpec,
+    ProjectSpec,
+    TrainingSpec,
+    VoterSpec,
+)
+
+__all__ = [
+    "AlwaysReview",
+    "BudgetSpec",
+    "Example",
+    "FunctionSpec",
+    "LabelSpec",
+    "PolicySpec",
+    "ProjectSpec",
+    "TrainingSpec",
+    "VoterSpec",
+    "load_project",
+    "project_from",
+]

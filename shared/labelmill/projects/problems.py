@@ -1,0 +1,120 @@
+"""What is wrong with a project's definition though its types are right. Pure."""
+
+import re
+from itertools import pairwise
+from typing import Final
+
+from labelmill.errors import InvalidProject
+from labelmill.kinds import kind_named
+from labelmill.projects.spec import FunctionSpec, PolicySpec, ProjectSpec, VoterSpec
+
+_INFINITY: Final = float("inf")
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_PYTHON: Final = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*")
+_MOST_RATERS: Final = 9
+_MOST_CALLS: Final = 32
+
+
+def problems(spec: ProjectSpec) -> list[str]:
+    """Return what is wrong, a sentence each; the field first."""
+    training = spec.training
+    checks = [
+        (bool(_SLUG.fullmatch(spec.project)), "project: use a-z, 0-9, '-' and '_', at most 63 characters"),
+        (2 <= len(spec.labels) <= 26, "labels: between 2 and 26 are needed (options are shown as letters)"),
+        (len(set(spec.label_names)) == len(spec.labels), "labels: names must differ"),
+        (all(name.strip() for name in spec.label_names), "labels: a name is empty"),
+        (bool(spec.voters), "voters: at least one is needed"),
+        (len({voter.name for voter in spec.voters}) == len(spec.voters), "voters: names must differ"),
+        (_is_share(training.holdout_share, training.sure_accuracy), "training: rates lie between 0 and 1"),
+        (training.trainer != "openai" or bool(training.base_model), "training.base_model is missing"),
+        (training.min_decisions >= 1, "training.min_decisions: at least 1"),
+        (training.every_corrections >= 1, "training.every_corrections: at least 1"),
+        (training.max_age_hours > 0, "training.max_age_hours: more than 0"),
+        (0 <= spec.minutes_per_decision < _INFINITY, "minutes_per_decision: 0 or more"),
+        (0 <= spec.usd_per_hour < _INFINITY, "usd_per_hour: 0 or more"),
+        (_is_amount(spec.budget.usd_per_day), "budget.usd_per_day: 0 or more"),
+    ]
+    found = [message for holds, message in checks if not holds]
+    found += _kind_problems(spec.kind)
+    found += _policy_problems(spec.policy, set(spec.label_names))
+    for voter in spec.voters:
+        found += [f"voters.{voter.name}{problem}" for problem in _voter_problems(voter, spec.label_names)]
+    return found
+
+
+def _kind_problems(kind: str) -> list[str]:
+    try:
+        kind_named(kind)
+    except InvalidProject as error:
+        return [str(error)]
+    return []
+
+
+def _policy_problems(policy: PolicySpec, labels: set[str]) -> list[str]:
+    always = policy.always_review
+    rates = (policy.accept_threshold, policy.cold_start_threshold, policy.audit_rate, policy.max_audit_rate)
+    target = policy.target_error
+    checks = [
+        (_is_share(*rates), "policy: rates lie between 0 and 1"),
+        (1 <= policy.decisions_per_task <= _MOST_RATERS, "policy.decisions_per_task: 1 to 9"),
+        (1 <= policy.audit_raters <= _MOST_RATERS, "policy.audit_raters: 1 to 9"),
+        (set(always.labels) <= labels, "policy.always_review.labels: unknown"),
+        (set(always.expert_labels) <= labels, "policy.always_review.expert_labels: unknown"),
+        (target is None or 0 < target < 0.5, "policy.target_error: more than 0 and less than 0.5"),
+        (0.5 <= policy.confidence < 1, "policy.confidence: 0.5 or more, and less than 1"),
+        (
+            target is None or 0 < policy.audit_rate <= policy.max_audit_rate,
+            "policy.audit_rate: with a target_error more than 0, and at most max_audit_rate",
+        ),
+    ]
+    return [message for holds, message in checks if not holds]
+
+
+def _voter_problems(voter: VoterSpec, names: list[str]) -> list[str]:
+    prices = (voter.input_usd_per_mtok, voter.output_usd_per_mtok)
+    checks = [
+        (voter.type != "llm" or bool(voter.model), ": an llm voter needs a model"),
+        (1 <= voter.permutations <= len(names), ".permutations: 1 to the number of labels"),
+        (1 <= voter.samples <= _MOST_CALLS, f".samples: 1 to {_MOST_CALLS}"),
+        (0 <= voter.similar_examples <= _MOST_CALLS, f".similar_examples: 0 to {_MOST_CALLS}"),
+        (
+            voter.answer != "words" or not _one_begins_another(names),
+            ".answer: words need labels none of which begins another",
+        ),
+        (
+            all(example.label in names for example in voter.examples),
+            ".examples: a label is not in the label set",
+        ),
+        (all(_is_amount(price) for price in prices), ": a price is 0 or more"),
+        ((voter.type == "function") == (voter.function is not None), ".function: for type function only"),
+    ]
+    found = [message for holds, message in checks if not holds]
+    if voter.function is not None:
+        found += [f".function{problem}" for problem in _function_problems(voter.function, set(names))]
+    return found
+
+
+def _function_problems(function: FunctionSpec, labels: set[str]) -> list[str]:
+    rules = [function.keywords, function.regex, function.lookup, function.python]
+    meant = {*function.keywords, *function.regex, *function.lookup.values()}
+    checks = [
+        (sum(bool(rule) for rule in rules) == 1, ": give one of keywords, regex, lookup and python"),
+        (meant <= labels, ": a label is not in the label set"),
+        (bool(function.field) == bool(function.lookup), ".field: a lookup needs one, and nothing else does"),
+        (not function.python or bool(_PYTHON.fullmatch(function.python)), ".python: write module:function"),
+        (0 < function.accuracy < 1, ".accuracy: more than 0 and less than 1"),
+    ]
+    return [message for holds, message in checks if not holds]
+
+
+def _is_share(*rates: float) -> bool:
+    return all(0 <= rate <= 1 for rate in rates)
+
+
+def _is_amount(value: float | None) -> bool:
+    return value is None or 0 <= value < _INFINITY
+
+
+def _one_begins_another(names: list[str]) -> bool:
+    folded = sorted(name.strip().casefold() for name in names)
+    return any(later.startswith(earlier) for earlier, later in pairwise(folded))
