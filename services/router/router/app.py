@@ -1,13 +1,13 @@
 """Wiring of the router: what is made of what, and in which order it starts."""
 
-from labelmill.events import ProjectPublished, ReleasePublished
+from labelmill.events import AcceptancePublished, ProjectPublished, ReleasePublished
 from labelmill.runtime import kafka
 from labelmill.runtime.compacted import Follower
 from labelmill.runtime.consumer import Subscription
 from labelmill.runtime.http import operations_app
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Context, Service
-from labelmill.topics import LABELS_SCORED, PROJECTS, RELEASES
+from labelmill.topics import ACCEPTANCE, LABELS_SCORED, PROJECTS, RELEASES
 
 from router.handlers import Router
 from router.settings import RouterSettings
@@ -25,7 +25,8 @@ def build(settings: RouterSettings) -> Service:
     publisher = Publisher(settings)
     projects = Follower(settings, PROJECTS, ProjectPublished, health=context.health)
     releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=context.health)
-    router = Router(projects, publisher, metrics)
+    acceptances = Follower(settings, ACCEPTANCE, AcceptancePublished, health=context.health)
+    router = Router(projects, acceptances, publisher, metrics)
     subscription = Subscription(
         context,
         broker,
@@ -35,4 +36,6 @@ def build(settings: RouterSettings) -> Service:
         handle=router.handle,
         max_records=settings.router_batch_records,
     )
-    return Service(context, operations_app(context), [publisher, projects, releases, subscription, broker])
+    return Service(
+        context, operations_app(context), [publisher, projects, releases, acceptances, subscription, broker]
+    )

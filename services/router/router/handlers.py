@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
-from labelmill.events import EventDecoder, LabelScored, ProjectPublished
+from labelmill.events import AcceptancePublished, EventDecoder, LabelScored, ProjectPublished
 from labelmill.runtime.consumer import parse
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.metrics import Metrics
@@ -27,6 +27,12 @@ class Projects(Protocol):
     async def catch_up(self) -> None: ...
 
 
+class Acceptances(Protocol):
+    """What evidence allows to accept, by project."""
+
+    def get(self, key: str) -> AcceptancePublished | None: ...
+
+
 class Publishes(Protocol):
     """Where routed events go."""
 
@@ -36,12 +42,15 @@ class Publishes(Protocol):
 class Router:
     """Routes batches of `labels.scored`."""
 
-    def __init__(self, projects: Projects, publisher: Publishes, metrics: Metrics) -> None:
+    def __init__(
+        self, projects: Projects, acceptances: Acceptances, publisher: Publishes, metrics: Metrics
+    ) -> None:
         self._projects = projects
+        self._acceptances = acceptances
         self._publisher = publisher
         self._metrics = metrics
         self._decoder = EventDecoder(LabelScored)
-        self._policies: dict[str, tuple[ProjectPublished, Policy]] = {}
+        self._policies: dict[str, tuple[ProjectPublished, AcceptancePublished | None, Policy]] = {}
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
         """Publish the route of every record and return those that cannot be routed."""
@@ -77,13 +86,16 @@ class Router:
         published = self._projects.get(project)
         if published is None:
             return InvalidRecord("unknown_project", f"no project {project!r} has been applied")
+        accepts = self._acceptances.get(project)
         known = self._policies.get(project)
-        if known is None or known[0] is not published:
-            try:
-                known = self._policies[project] = (published, Policy.of(published))
-            except InvalidRecord as error:
-                return error
-        return known[1]
+        if known is not None and known[0] is published and known[1] is accepts:
+            return known[2]
+        try:
+            policy = Policy.of(published, accepts.acceptance if accepts else None)
+        except InvalidRecord as error:
+            return error
+        self._policies[project] = (published, accepts, policy)
+        return policy
 
     async def _publish(self, outgoing: dict[str, list[OutRecord]]) -> None:
         for topic, records in outgoing.items():

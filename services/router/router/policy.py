@@ -1,60 +1,79 @@
 """The policy: which scored labels are accepted and which go to people. Pure; no clock, no I/O.
 
-The same score under the same policy always gets the same route, the audit draw included: it is a keyed
-hash of the item, not a random number. So a replay routes as the first run did.
+The same score under the same policy (and, for a promise, on the same evidence) always gets the same route,
+the audit draw included: it is a keyed hash of the item, not a random number.
 """
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from labelmill import ids
+from labelmill.acceptance import Acceptance
+from labelmill.eligibility import Rules
 from labelmill.errors import InvalidLabel, InvalidProject, InvalidRecord
 from labelmill.events import LabelScored, ProjectPublished
 from labelmill.kinds import Kind, kind_named
 
-ALWAYS_REVIEW: Final = "always_review"
-DISAGREEMENT: Final = "disagreement"
 COLD_START: Final = "cold_start"
 LOW_CONFIDENCE: Final = "low_confidence"
+UNCALIBRATED: Final = "uncalibrated"
+ALARM: Final = "alarm"
 AUDIT: Final = "audit"
+
+_NOTHING: Final = 2.0
+"""A threshold that no confidence reaches."""
 
 
 class Route(NamedTuple):
     """Where a label goes. No reasons means accepted; the gravest reason comes first.
 
-    `propensity` is the probability, before the audit draw, that the item goes to a person.
+    `propensity` is the probability, before the audit draw, that the item goes to a person. `audit_rate` is
+    that of the draw, if the item was drawn for a promise's evidence; else 0.
     """
 
     reasons: list[str]
     propensity: float
     blind: bool
+    decisions_needed: int = 1
+    audit_rate: float = 0.0
 
     @property
     def accepted(self) -> bool:
         return not self.reasons
 
 
+class _Bar(NamedTuple):
+    """What confidence a score must reach, and why it goes to people where it does not."""
+
+    confidence: float
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One version of a project's policy, made ready for many items."""
+    """One version of a project's policy with the evidence for its promise, made ready for many items."""
 
     project: str
     project_version: int
     kind_name: str
     kind: Kind
     labels: tuple[str, ...]
+    rules: Rules
     threshold: float
     cold_start_threshold: float
+    promises: bool
+    acceptance: Acceptance | None
     audit_rate: float
     audit_seed: str
-    disagreement: bool
-    review_labels: frozenset[str]
-    review_metadata: tuple[tuple[str, frozenset[str]], ...]
     decisions_needed: int
+    audit_raters: int
 
     @classmethod
-    def of(cls, published: ProjectPublished) -> "Policy":
-        """Return the policy of a project's definition.
+    def of(cls, published: ProjectPublished, acceptance: Acceptance | None = None) -> "Policy":
+        """Return the policy of a project's definition, with what its evidence allows.
+
+        A policy that promises an error accepts nothing while there is no `acceptance`, and all that people
+        decide is evidence. Without a promise `acceptance` plays no part.
 
         Raises:
             InvalidRecord: `unknown_kind`, if this build does not know the project's kind of label.
@@ -64,20 +83,23 @@ class Policy:
             kind = kind_named(spec.kind)
         except InvalidProject as error:
             raise InvalidRecord("unknown_kind", f"project {published.project}: {error}") from error
+        promises = policy.target_error is not None
+        gathered = acceptance.audit_rate if acceptance else 1.0
         return cls(
             project=published.project,
             project_version=published.version,
             kind_name=spec.kind,
             kind=kind,
             labels=tuple(spec.label_names),
+            rules=Rules.of(policy, kind),
             threshold=policy.accept_threshold,
             cold_start_threshold=policy.cold_start_threshold,
-            audit_rate=policy.audit_rate,
+            promises=promises,
+            acceptance=_fitting(acceptance, policy.target_error, policy.confidence),
+            audit_rate=gathered if promises else policy.audit_rate,
             audit_seed=policy.audit_seed,
-            disagreement=policy.disagreement,
-            review_labels=frozenset(policy.always_review.labels),
-            review_metadata=tuple((n, frozenset(v)) for n, v in policy.always_review.metadata.items()),
             decisions_needed=policy.decisions_per_task,
+            audit_raters=policy.audit_raters,
         )
 
     def route(self, score: LabelScored) -> Route:
@@ -87,12 +109,33 @@ class Policy:
             InvalidRecord: `unknown_kind`, `label_outside_set` or `invalid_confidence`.
         """
         self._check(score)
-        reasons = self._reasons(score)
+        reasons = self.rules.reasons(score.label, score.votes, score.metadata)
+        bar = self._bar(score)
+        if score.confidence < bar.confidence:
+            reasons.append(bar.reason)
+        return (self._promised if self.promises else self._plain)(reasons, score.item_id)
+
+    def _plain(self, reasons: list[str], item_id: str) -> Route:
         if reasons:
-            return Route(reasons, 1.0, blind=False)
-        if ids.uniform(self.audit_seed, "audit", self.project, score.item_id) < self.audit_rate:
-            return Route([AUDIT], self.audit_rate, blind=True)
+            return Route(reasons, 1.0, blind=False, decisions_needed=self.decisions_needed)
+        if self._drawn(item_id):
+            return Route([AUDIT], self.audit_rate, blind=True, decisions_needed=self._raters)
         return Route([], self.audit_rate, blind=False)
+
+    def _promised(self, reasons: list[str], item_id: str) -> Route:
+        """Evidence is drawn from all items alike, so that it speaks for every threshold; what people decide
+        anyway costs nothing more for being drawn, but that they see no suggestion."""
+        propensity = 1.0 if reasons else self.audit_rate
+        if self._drawn(item_id):
+            return Route(reasons or [AUDIT], propensity, True, self._raters, self.audit_rate)
+        return Route(reasons, propensity, blind=False, decisions_needed=self.decisions_needed)
+
+    @property
+    def _raters(self) -> int:
+        return max(self.decisions_needed, self.audit_raters)
+
+    def _drawn(self, item_id: str) -> bool:
+        return ids.uniform(self.audit_seed, "audit", self.project, item_id) < self.audit_rate
 
     def _check(self, score: LabelScored) -> None:
         if score.kind != self.kind_name:
@@ -106,29 +149,39 @@ class Policy:
         if not 0.0 <= score.confidence <= 1.0:
             raise InvalidRecord("invalid_confidence", f"confidence {score.confidence} is not between 0 and 1")
 
-    def _reasons(self, score: LabelScored) -> list[str]:
-        reasons = []
-        if self._is_always_reviewed(score):
-            reasons.append(ALWAYS_REVIEW)
-        if self.disagreement and self._voters_differ(score):
-            reasons.append(DISAGREEMENT)
-        is_cold = score.release == 0
-        if score.confidence < (self.cold_start_threshold if is_cold else self.threshold):
-            # Cold start means: sure enough for later, but nothing has been learned yet that says so.
-            reasons.append(COLD_START if is_cold and score.confidence >= self.threshold else LOW_CONFIDENCE)
-        return reasons
+    def _bar(self, score: LabelScored) -> _Bar:
+        if self.promises:
+            return self._certified(score)
+        if score.release:
+            return _Bar(self.threshold, LOW_CONFIDENCE)
+        # Cold start means: sure enough for later, but nothing has been learned yet that says so.
+        reason = COLD_START if score.confidence >= self.threshold else LOW_CONFIDENCE
+        return _Bar(self.cold_start_threshold, reason)
 
-    def _is_always_reviewed(self, score: LabelScored) -> bool:
-        if self.review_labels and isinstance(score.label, str) and score.label in self.review_labels:
-            return True
-        if not self.review_metadata:
-            return False
-        return any(score.metadata.get(name) in values for name, values in self.review_metadata)
+    def _certified(self, score: LabelScored) -> _Bar:
+        """A score is measured by what was certified for its own release, and only if it is calibrated."""
+        known = self.acceptance
+        if known is not None and known.state == "alarm":
+            return _Bar(_NOTHING, ALARM)
+        found = (
+            next((each for each in known.thresholds if each.release == score.release), None)
+            if known
+            else None
+        )
+        if found is None or score.release == 0:
+            return _Bar(_NOTHING, COLD_START)
+        if not score.calibrated:
+            return _Bar(_NOTHING, UNCALIBRATED)
+        confidence = found.confidence
+        if found.by_label is not None:
+            confidence = found.by_label.get(str(score.label), _NOTHING)
+        return _Bar(confidence, COLD_START if confidence > 1.0 else LOW_CONFIDENCE)
 
-    def _voters_differ(self, score: LabelScored) -> bool:
-        votes = score.votes
-        for vote in votes[1:]:
-            # Equal labels, the common case, need not be measured.
-            if vote.label != votes[0].label and self.kind.distance(votes[0].label, vote.label) > 0.0:
-                return True
-        return False
+
+def _fitting(acceptance: Acceptance | None, target: float | None, confidence: float) -> Acceptance | None:
+    """Return the acceptance if it was worked out for this very promise: a new one starts without evidence
+    until the trainer has looked at it."""
+    if acceptance is None or target is None:
+        return None
+    same = acceptance.target_error <= target and acceptance.confidence >= confidence
+    return acceptance if same else None

@@ -64,6 +64,7 @@ def routed(policy: Policy, score: LabelScored, scored_json: bytes, now_ms: int) 
         score=raw,
         routed_at=now_ms,
         blind=route.blind,
-        decisions_needed=policy.decisions_needed,
+        decisions_needed=route.decisions_needed,
+        audit_rate=route.audit_rate,
     )
     return Routed(REVIEWS_REQUESTED.name, encode(requested), route.reasons[0])

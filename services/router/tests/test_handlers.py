@@ -29,6 +29,13 @@ class FakeProjects:
         self.known |= {project.project: project for project in self.late}
 
 
+class NoEvidence:
+    """Knows of no project what may be accepted."""
+
+    def get(self, key: str) -> None:
+        return None
+
+
 class FakePublisher:
     """Keeps what was published, by topic."""
 
@@ -46,7 +53,7 @@ def record(value: bytes | None, partition: int = 0, offset: int = 0) -> Consumer
 
 async def test_a_batch_is_split_and_keeps_key_and_partition(score: MakeScore, project: MakeProject) -> None:
     publisher, metrics = FakePublisher(), Metrics()
-    router = Router(FakeProjects(project()), publisher, metrics)
+    router = Router(FakeProjects(project()), NoEvidence(), publisher, metrics)
     letters = await router.handle([record(encode(score(0.99)), 3), record(encode(score(0.2)), 5)])
     assert not letters
     (accepted,), (requested,) = (
@@ -68,7 +75,7 @@ async def test_a_batch_is_split_and_keeps_key_and_partition(score: MakeScore, pr
 
 async def test_bad_records_become_letters_and_the_rest_goes(score: MakeScore, project: MakeProject) -> None:
     publisher = FakePublisher()
-    router = Router(FakeProjects(project()), publisher, Metrics())
+    router = Router(FakeProjects(project()), NoEvidence(), publisher, Metrics())
     document = msgspec.json.decode(encode(score()))
     bad = [
         None,
@@ -101,7 +108,7 @@ async def test_bad_records_become_letters_and_the_rest_goes(score: MakeScore, pr
 
 async def test_an_unknown_project_is_looked_for_once_a_batch(score: MakeScore, project: MakeProject) -> None:
     projects = FakeProjects(late=[project()])
-    router = Router(projects, FakePublisher(), Metrics())
+    router = Router(projects, NoEvidence(), FakePublisher(), Metrics())
     assert not await router.handle([record(encode(score())), record(encode(score()))])
     assert projects.catch_ups == 1
     assert not await router.handle([record(encode(score()))])
@@ -110,7 +117,7 @@ async def test_an_unknown_project_is_looked_for_once_a_batch(score: MakeScore, p
 
 async def test_a_new_version_holds_from_the_next_batch(score: MakeScore, project: MakeProject) -> None:
     projects, publisher = FakeProjects(project()), FakePublisher()
-    router = Router(projects, publisher, Metrics())
+    router = Router(projects, NoEvidence(), publisher, Metrics())
     await router.handle([record(encode(score(0.95)))])
     projects.known["tweets"] = project(accept_threshold=0.97)
     await router.handle([record(encode(score(0.95)))])

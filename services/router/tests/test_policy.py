@@ -28,7 +28,7 @@ def test_a_confident_label_is_accepted_with_the_audit_rate_as_propensity(
 
 def test_below_the_threshold_people_decide(policy: MakePolicy, score: MakeScore) -> None:
     route = policy().route(score(math.nextafter(0.9, 0)))
-    assert route == (["low_confidence"], 1.0, False)
+    assert route[:3] == (["low_confidence"], 1.0, False)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_every_reason_is_kept_the_gravest_first(policy: MakePolicy, score: MakeS
 
 
 def test_an_audit_is_blind_and_keeps_the_rate_as_propensity(policy: MakePolicy, score: MakeScore) -> None:
-    assert policy(audit_rate=1.0).route(score()) == (["audit"], 1.0, True)
+    assert policy(audit_rate=1.0).route(score())[:3] == (["audit"], 1.0, True)
     rule = policy(audit_rate=0.2)
     audited = [route for i in range(200) if not (route := rule.route(score(item_id=str(i)))).accepted]
-    assert all(route == (["audit"], 0.2, True) for route in audited)
+    assert all(route[:3] == (["audit"], 0.2, True) for route in audited)
     assert 20 < len(audited) < 60
 
 
