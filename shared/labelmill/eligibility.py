@@ -14,6 +14,8 @@ from labelmill.projects import PolicySpec
 
 ALWAYS_REVIEW: Final = "always_review"
 DISAGREEMENT: Final = "disagreement"
+SUSPICIOUS: Final = "suspicious"
+"""The text seems to give the LLM instructions (`LabelScored.suspicious`)."""
 
 _SENSITIVITY: Final = "sensitivity"
 

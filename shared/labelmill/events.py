@@ -89,6 +89,8 @@ class LabelScored(Event, frozen=True, kw_only=True):
     calibrated: bool = False
     over_budget: bool = False
     """Voters were left out because the day's budget is spent."""
+    suspicious: bool = False
+    """The text seems to speak to the LLM rather than to people, so what the LLM says proves little."""
     metadata: dict[str, str] = {}
     ingested_at: int = 0
     scored_at: int = 0

@@ -84,6 +84,10 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
             {"voters": [MINIMAL["voters"][0] | {"examples": [{"content": "x", "label": "meh"}]}]},
             "examples: a label is not in the label set",
         ),
+        (
+            {"voters": [{"name": "f", "type": "function", "function": {"regex": {"a": ["(?=x)"]}}}]},
+            "voters.f.function.regex: '(?=x)' is no RE2 pattern: invalid perl operator",
+        ),
         ({"kind": "holograms"}, "kind: 'holograms' is unknown; known are choice"),
         ({"policy": {"accept_threshold": 1.5}}, "rates lie between 0 and 1"),
         ({"policy": {"audit_rate": float("nan")}}, "rates lie between 0 and 1"),

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from labelmill import ids
 from labelmill.acceptance import Acceptance
-from labelmill.eligibility import Rules
+from labelmill.eligibility import SUSPICIOUS, Rules
 from labelmill.errors import InvalidLabel, InvalidProject, InvalidRecord
 from labelmill.events import LabelScored, ProjectPublished
 from labelmill.kinds import Kind, kind_named
@@ -110,6 +110,8 @@ class Policy:
         """
         self._check(score)
         reasons = self.rules.reasons(score.label, score.votes, score.metadata)
+        if score.suspicious:
+            reasons.insert(0, SUSPICIOUS)
         bar = self._bar(score)
         if score.confidence < bar.confidence:
             reasons.append(bar.reason)

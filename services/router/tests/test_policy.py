@@ -56,6 +56,13 @@ def test_voters_that_differ_go_to_people_only_if_the_policy_says_so(
     assert policy().route(score(votes=[vote("positive"), vote("positive")])).accepted
 
 
+def test_a_text_that_seems_to_instruct_the_llm_goes_to_people(policy: MakePolicy, score: MakeScore) -> None:
+    marked = msgspec.structs.replace(score(0.99), suspicious=True)
+    assert policy().route(marked).reasons == ["suspicious"]
+    unsure = msgspec.structs.replace(score(0.5), suspicious=True)
+    assert policy().route(unsure).reasons == ["suspicious", "low_confidence"]
+
+
 def test_always_review_by_label_and_by_slice(policy: MakePolicy, score: MakeScore) -> None:
     by_label = policy(always_review=AlwaysReview(labels=["negative"]))
     assert by_label.route(score(label="negative")).reasons == ["always_review"]

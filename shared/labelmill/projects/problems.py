@@ -4,6 +4,8 @@ import re
 from itertools import pairwise
 from typing import Final
 
+import re2
+
 from labelmill.errors import InvalidProject
 from labelmill.kinds import kind_named
 from labelmill.projects.spec import FunctionSpec, PolicySpec, ProjectSpec, VoterSpec
@@ -13,6 +15,8 @@ _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PYTHON: Final = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*")
 _MOST_RATERS: Final = 9
 _MOST_CALLS: Final = 32
+_SILENT: Final = re2.Options()
+_SILENT.log_errors = False
 
 
 def problems(spec: ProjectSpec) -> list[str]:
@@ -104,7 +108,23 @@ def _function_problems(function: FunctionSpec, labels: set[str]) -> list[str]:
         (not function.python or bool(_PYTHON.fullmatch(function.python)), ".python: write module:function"),
         (0 < function.accuracy < 1, ".accuracy: more than 0 and less than 1"),
     ]
-    return [message for holds, message in checks if not holds]
+    found = [message for holds, message in checks if not holds]
+    return found + [problem for patterns in function.regex.values() for problem in _bad_patterns(patterns)]
+
+
+def _bad_patterns(patterns: list[str]) -> list[str]:
+    found = []
+    for pattern in patterns:
+        try:
+            re2.compile(pattern, _SILENT)
+        except re2.error as error:
+            found.append(f".regex: {pattern!r} is no RE2 pattern: {_said(error)}")
+    return found
+
+
+def _said(error: Exception) -> str:
+    reason = error.args[0] if error.args else ""
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 
 
 def _is_share(*rates: float) -> bool:

@@ -28,7 +28,6 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     `(content: str, metadata: dict[str, str])` and returns a label or None.
     """
 
-    name: str
     keywords: dict[str, list[str]] = {}
     regex: dict[str, list[str]] = {}
     field: str = ""
