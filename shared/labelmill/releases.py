@@ -56,7 +56,8 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
 class Calibrator(msgspec.Struct, frozen=True, kw_only=True):
     """Turns the pooled confidence of one set of voters into the probability of being right.
 
-    `voters` are the names, sorted, of those who voted. `platt`: sigmoid(slope * logit(confidence) + offset).
+    `voters` are the names, sorted, of those who voted; labeling functions together are one, `(functions)`
+    (see `pooling.voter_set`). `platt`: sigmoid(slope * logit(confidence) + offset).
     `isotonic`: linear between the knots (`x` to `y`, both rising), level beyond them. `offsets` are added to
     the logit of the result where the label is the one named (shrunk towards 0 where data are few).
     """
