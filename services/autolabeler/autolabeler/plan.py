@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from labelmill import student
+from labelmill.calibration import Calibrations
 from labelmill.errors import InvalidProject, InvalidRecord
 from labelmill.events import ProjectPublished
-from labelmill.kinds import Kind, kind_named
+from labelmill.kinds import kind_named
+from labelmill.pooling import Pool
 from labelmill.projects import ProjectSpec
 from labelmill.releases import Release, StudentModel
 
@@ -38,12 +40,13 @@ class Plan:
 
     project: str
     kind_name: str
-    kind: Kind
     labels: tuple[str, ...]
     guideline_version: int
     release: int
     llm: tuple[LlmVoter, ...]
     student: StudentVoter | None
+    pool: Pool
+    calibrations: Calibrations
 
 
 def plan_of(
@@ -63,12 +66,13 @@ def plan_of(
     return Plan(
         project=published.project,
         kind_name=spec.kind,
-        kind=kind,
         labels=tuple(spec.label_names),
         guideline_version=published.guideline_version,
         release=release.number if release else 0,
         llm=_llm_voters(spec, release, tokens_field),
         student=_student(spec, release),
+        pool=Pool(kind, spec.label_names, release.reliabilities if release else {}),
+        calibrations=Calibrations(release.calibrators if release else []),
     )
 
 

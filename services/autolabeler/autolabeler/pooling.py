@@ -90,8 +90,12 @@ def student_vote(voter: StudentVoter, opinion: Opinion) -> Vote:
 def score(
     plan: Plan, item: ItemIngested, votes: list[Vote], *, content_hash: str, event_id: str, now_ms: int
 ) -> LabelScored:
-    """Return the votes pooled into one score. Without votes it is even over all labels: people decide."""
-    opinion = _pooled(plan, votes)
+    """Return the votes pooled into one score, calibrated where the release knows how.
+
+    Without votes it is even over all labels: people decide.
+    """
+    opinion = plan.pool(votes)
+    confidence, calibrated = plan.calibrations(votes, opinion.label, opinion.confidence)
     return LabelScored(
         project=plan.project,
         event_id=event_id,
@@ -99,21 +103,13 @@ def score(
         content_hash=content_hash,
         kind=plan.kind_name,
         label=opinion.label,
-        confidence=opinion.confidence,
+        confidence=confidence,
         probabilities=opinion.probabilities,
         votes=votes,
         guideline_version=plan.guideline_version,
         release=plan.release,
+        calibrated=calibrated,
         metadata=item.metadata,
         ingested_at=item.ingested_at,
         scored_at=now_ms,
     )
-
-
-def _pooled(plan: Plan, votes: Sequence[Vote]) -> Opinion:
-    if not votes:
-        even = 1.0 / len(plan.labels)
-        return Opinion(plan.labels[0], even, dict.fromkeys(plan.labels, even))
-    opinions = [Opinion(vote.label, vote.confidence, vote.probabilities) for vote in votes]
-    # One voter's opinion is the pool's: a shortcut for most items, once the student is sure of them.
-    return opinions[0] if len(opinions) == 1 else plan.kind.pool(opinions)

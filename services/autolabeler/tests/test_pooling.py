@@ -7,7 +7,7 @@ from autolabeler.plan import Plan, StudentVoter, plan_of
 from autolabeler.pooling import Paid, event_id, llm_vote, score, student_opinion, student_vote
 from autolabeler.voters import Answer
 from labelmill.events import ItemIngested, ProjectPublished
-from labelmill.releases import Evaluation, FineTunedModel, Release, StudentModel
+from labelmill.releases import Calibrator, Evaluation, FineTunedModel, Release, Reliability, StudentModel
 
 ITEM = ItemIngested(project="p", item_id="i", content="good", metadata={"lang": "en"}, ingested_at=5)
 LLM = {"name": "llm", "type": "llm", "model": "small", "input_usd_per_mtok": 2.0, "output_usd_per_mtok": 10.0}
@@ -79,6 +79,21 @@ def test_pools_the_voters(make_project: Make) -> None:
     assert [vote.voter for vote in event.votes] == ["student", "llm"]
     assert (event.metadata, event.ingested_at, event.scored_at) == ({"lang": "en"}, 5, 7)
     assert (event.kind, event.guideline_version, event.release) == ("choice", 2, 0)
+
+
+def test_a_release_says_how_far_voters_are_believed_and_what_their_confidence_is_worth(
+    make_project: Make,
+) -> None:
+    calibrator = Calibrator(voters=["llm"], kind="isotonic", x=[0.4, 1.0], y=[0.3, 0.9], decisions=100)
+    learned = release(reliabilities={"llm": Reliability(accuracy=0.6, weight=0.5)}, calibrators=[calibrator])
+    plan = plan_of(make_project([LLM]), learned)
+    vote = llm_vote(plan.llm[0], plan.labels, [Paid(Answer((0.64, 0.2, 0.16), 1, 1), True)])
+    event = score(plan, ITEM, [vote], content_hash="h", event_id="e", now_ms=7)
+    pooled = 0.8 / (0.8 + 0.2**0.5 + 0.4)
+    assert event.probabilities["positive"] == pytest.approx(pooled)
+    assert (event.label, event.calibrated) == ("positive", True)
+    assert event.confidence == pytest.approx(pooled - 0.1)
+    assert not score(plan, ITEM, [], content_hash="h", event_id="e", now_ms=7).calibrated
 
 
 def test_without_a_vote_every_label_is_as_likely(plan: Plan) -> None:
