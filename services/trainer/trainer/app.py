@@ -14,6 +14,7 @@ from trainer.api import Api
 from trainer.handlers import Decisions
 from trainer.openai_finetuning import Provider
 from trainer.openai_training import OpenAiTrainer
+from trainer.publications import Publications
 from trainer.relay import Relay
 from trainer.settings import TrainerSettings
 from trainer.store import Store
@@ -34,9 +35,10 @@ def build(settings: TrainerSettings) -> Service:
     publisher = Publisher(settings)
     database = Database(settings, "trainer", "trainer")
     store = Store(database)
+    publications = Publications(database)
     projects = Follower(settings, PROJECTS, ProjectPublished, health=health)
     releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=health)
-    relay = Relay(store, publisher, health, metrics)
+    relay = Relay(publications, publisher, health, metrics)
     provider = Provider(settings)
     trainers: dict[str, Trainer] = {
         "student": StudentTrainer(store, settings),

@@ -76,8 +76,9 @@ class Decisions:
 def _check(event: ReviewDecided, spec: ProjectSpec) -> None:
     if event.kind != spec.kind:
         raise InvalidRecord("unknown_kind", f"kind {event.kind!r}, but the project's is {spec.kind!r}")
-    if not 0.0 <= event.propensity <= 1.0 or not 0.0 <= event.machine_confidence <= 1.0:
-        raise InvalidRecord("invalid_event", "propensity and machine_confidence lie between 0 and 1")
+    shares = (event.propensity, event.machine_confidence, event.audit_rate)
+    if not all(0.0 <= share <= 1.0 for share in shares):
+        raise InvalidRecord("invalid_event", "propensity, machine_confidence and audit_rate: 0 to 1")
     try:
         kind_named(spec.kind).validate(event.label, spec.label_names)
     except InvalidLabel as error:

@@ -1,4 +1,4 @@
-"""Publishing releases: recorded first, published after, so that a crash neither loses nor doubles one."""
+"""Publishing what was recorded, so that a crash neither loses nor doubles a release."""
 
 import asyncio
 
@@ -7,9 +7,8 @@ from labelmill.runtime.health import Health
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.retry import is_passing
-from labelmill.topics import RELEASES
 
-from trainer.store import Store
+from trainer.publications import Publications
 
 log = structlog.get_logger(__name__)
 
@@ -17,14 +16,16 @@ _EVERY_SECONDS = 2.0
 
 
 class Relay:
-    """Publishes recorded releases in order of their numbers; a component of the service.
+    """Publishes recorded releases, in order of their numbers, and other records; a component of the service.
 
-    It marks a release as published once Kafka has acknowledged it. A crash in between publishes the same
+    It marks one as published once Kafka has acknowledged it. A crash in between publishes the same
     bytes under the same key again, which changes nothing for who follows the topic.
     """
 
-    def __init__(self, store: Store, publisher: Publisher, health: Health, metrics: Metrics) -> None:
-        self._store = store
+    def __init__(
+        self, publications: Publications, publisher: Publisher, health: Health, metrics: Metrics
+    ) -> None:
+        self._publications = publications
         self._publisher = publisher
         self._health = health
         self._metrics = metrics
@@ -51,17 +52,20 @@ class Relay:
                 if not is_passing(error):
                     self._health.fail(error)
                     return
-                log.warning("releases not published yet", error=repr(error))
+                log.warning("not published yet", error=repr(error))
             await self._pause()
 
     async def _publish(self) -> None:
-        async with self._store.unpublished() as releases:
-            if releases:
-                records = [OutRecord(0, project.encode(), payload) for project, _, payload in releases]
-                await self._publisher.publish(RELEASES.name, records)
-        for project, number, _ in releases:
-            self._metrics.published.labels(RELEASES.name).inc()
-            log.info("release published", project=project, number=number)
+        async with self._publications.unpublished() as found:
+            by_topic: dict[str, list[OutRecord]] = {}
+            for each in found:
+                record = OutRecord(0, each.project.encode(), each.payload)
+                by_topic.setdefault(each.topic, []).append(record)
+            for topic, records in by_topic.items():
+                await self._publisher.publish(topic, records)
+        for each in found:
+            self._metrics.published.labels(each.topic).inc()
+            log.info("published", topic=each.topic, project=each.project, number=each.revision)
 
     async def _pause(self) -> None:
         try:

@@ -1,7 +1,6 @@
-"""All SQL of the trainer. Times are Unix milliseconds."""
+"""SQL of decisions, datasets, trainings and releases. Times are Unix milliseconds."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from trainer.splitting import MOST_A_BAND, Placed, Side, Sketch, place_all
 from trainer.triggers import Facts
 
 # Advisory locks, by what they guard; the second key is the project's hash.
-_RECORDING, _TRAINING, _RELEASING, _RELAYING = 0x7401, 0x7402, 0x7403, 0x7404
+_RECORDING, _TRAINING, _RELEASING = 0x7401, 0x7402, 0x7403
 
 _release_decoder = msgspec.json.Decoder(ReleasePublished)
 
@@ -309,32 +308,6 @@ class Store:
         )
         return [{**dict(row), "evaluation": msgspec.json.decode(row["evaluation"])} for row in rows]
 
-    @asynccontextmanager
-    async def unpublished(self) -> AsyncIterator[list[tuple[str, int, bytes]]]:
-        """Yield (project, number, payload) of what is to be published, in order, and mark it on a clean exit.
-
-        One process at a time: others see nothing meanwhile. A crash before the mark publishes the same bytes
-        again.
-        """
-        async with self._pool.acquire() as connection:
-            locked = await connection.fetchval("SELECT pg_try_advisory_lock($1, 0)", _RELAYING)
-            if not locked:
-                yield []
-                return
-            try:
-                rows = await connection.fetch(
-                    "SELECT project, number, payload FROM releases WHERE published_at IS NULL"
-                    " ORDER BY project, number LIMIT 100"
-                )
-                yield [tuple(row) for row in rows]
-                await connection.executemany(
-                    "UPDATE releases SET published_at = $3 WHERE project = $1 AND number = $2",
-                    [(row["project"], row["number"], int(time.time() * 1000)) for row in rows],
-                )
-            finally:
-                if not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock($1, 0)", _RELAYING)
-
     @property
     def _pool(self) -> asyncpg.Pool:
         return self._database.pool
@@ -348,8 +321,9 @@ class Store:
 _INSERT_DECISION = """
 INSERT INTO decisions (project, event_id, item_id, content, content_hash, metadata, label, machine_label,
     machine_confidence, is_correction, reasons, propensity, blind, raters, guideline_version, release,
-    decided_at, received_at, text_key, group_key, side)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    decided_at, received_at, text_key, group_key, side, votes, audit_rate, rater_labels)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23, $24)
 """
 
 # The newest decision of each item, if its label is still one of the project's; the newest items first.
@@ -425,7 +399,13 @@ def _decision_row(event: ReviewDecided, placed: Placed, now: int) -> tuple[Any, 
         *(event.machine_confidence, event.is_correction, event.reasons, event.propensity, event.blind),
         *(len(event.decisions), event.guideline_version, event.release, event.decided_at, now),
         *(placed.sketch.key, placed.group, placed.side.value),
+        *(_json(event.votes), event.audit_rate, _json([_text(each.label) for each in event.decisions])),
     )
+
+
+def _text(label: Any) -> str:
+    """Return a label as `label #>> '{}'` does: a string as it is, others as JSON."""
+    return label if isinstance(label, str) else _json(label)
 
 
 def _json(value: Any) -> str:
