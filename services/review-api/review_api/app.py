@@ -1,10 +1,12 @@
 """Wiring of review-api: what is made of what, in which order it starts, and which roles run."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
-from labelmill.events import ReleasePublished
+from labelmill.events import AcceptancePublished, QualityPublished, ReleasePublished
+from labelmill.prices import Prices, load_prices, packaged_prices
 from labelmill.runtime import kafka
 from labelmill.runtime.compacted import Follower
 from labelmill.runtime.consumer import Subscription
@@ -12,7 +14,7 @@ from labelmill.runtime.http import operations_app, operations_routes
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
-from labelmill.topics import ITEMS, LABELS_ACCEPTED, RELEASES, REVIEWS_REQUESTED
+from labelmill.topics import ACCEPTANCE, ITEMS, LABELS_ACCEPTED, QUALITY, RELEASES, REVIEWS_REQUESTED
 from starlette.types import ASGIApp
 
 from review_api.accounts import administration
@@ -34,6 +36,7 @@ from review_api.ledger.handlers import Ledger
 from review_api.ledger.store import LedgerStore
 from review_api.projects import api as projects_api
 from review_api.projects.in_force import InForce
+from review_api.projects.published import NewsLog, Published
 from review_api.projects.publishing import ProjectPublisher
 from review_api.projects.releases import ReleaseLog
 from review_api.projects.store import ProjectStore, Specs
@@ -43,6 +46,8 @@ from review_api.tasks.desk import Desk
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
 from review_api.tasks.store import TaskStore
+from review_api.tasks.withdrawal import Withdrawal
+from review_api.tasks.withdrawing import Withdrawing
 from review_api.web import api as web_api
 from review_api.web.assets import Assets
 
@@ -96,8 +101,14 @@ def _add_ledger(
         on_revoked=ledger.settled,
     )
     ledger.connect(subscription)
-    follower = Follower(settings, RELEASES, ReleasePublished, releases.hear, health=context.health)
-    components += [releases, follower, subscription, broker, ledger]
+    withdrawing = Withdrawing(Withdrawal(database), projects, context.metrics)
+    news = NewsLog(Published(database), withdrawing.hear, context.health)
+    followers: list[Component] = [
+        Follower(settings, RELEASES, ReleasePublished, releases.hear, health=context.health),
+        Follower(settings, ACCEPTANCE, AcceptancePublished, news.hear, health=context.health),
+        Follower(settings, QUALITY, QualityPublished, news.hear, health=context.health),
+    ]
+    components += [releases, news, *followers, subscription, broker, ledger]
 
 
 def _add_http(
@@ -121,15 +132,19 @@ def _add_http(
     routers = [
         accounts_api.router(accounts, access, passwords, settings),
         administration.router(accounts, access, passwords),
-        projects_api.router(projects, publishing, access),
+        projects_api.router(projects, publishing, access, _prices(settings)),
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
         ),
         tasks_api.router(desk, access, settings.claim_most),
-        ledger_api.router(figures, Export(database), projects, access),
+        ledger_api.router(figures, Export(database), Published(database), projects, access),
         web_api.router(Assets.load()),
     ]
     return _application(context, routers)
+
+
+def _prices(settings: ReviewSettings) -> Prices:
+    return load_prices(Path(settings.prices_file).read_bytes()) if settings.prices_file else packaged_prices()
 
 
 def _application(context: Context, routers: Sequence[APIRouter]) -> FastAPI:

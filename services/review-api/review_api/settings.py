@@ -35,6 +35,9 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     most_seconds_per_decision: float = 600.0
     """Longest active time counted for one decision: more means that the reviewer went away."""
 
+    prices_file: str = ""
+    """YAML file of models' prices that takes the place of the packaged list prices; empty: those."""
+
     ingest_concurrency: int = Field(default=4, ge=1)
     """Ingestion requests handled at once; further ones get 429."""
     ingest_most_lag: int = 1_000_000

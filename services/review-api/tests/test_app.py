@@ -28,6 +28,7 @@ def test_each_role_has_its_components() -> None:
     }
     assert names["ledger"] - names["http"] == {
         "ReleaseLog",
+        "NewsLog",
         "Follower",
         "Subscription",
         "KafkaBroker",

@@ -14,6 +14,7 @@ from review_api.http import answer
 from review_api.ledger.export import Export
 from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
 from review_api.projects.api import Project
+from review_api.projects.published import Published
 from review_api.projects.store import ProjectStore
 
 _MOST_MINUTES = (MINUTES_KEPT_DAYS - 1) * 24 * 60
@@ -39,6 +40,7 @@ class StatusShown(BaseModel):
     student_only: int
     release: int
     human_seconds: float
+    withdrawn: int = Field(description="tasks that new evidence made needless before anybody began them")
 
 
 class MinuteShown(BaseModel):
@@ -60,6 +62,14 @@ class Stats(BaseModel):
     releases: list[dict[str, Any]]
 
 
+class Promise(BaseModel):
+    """What the evidence allows to accept, and what decisions tell of the machine's labels; null before the
+    trainer has looked."""
+
+    acceptance: dict[str, Any] | None
+    quality: dict[str, Any] | None
+
+
 _LINES: Responses = {
     200: {
         "description": "One JSON object a line.",
@@ -74,7 +84,9 @@ _LINES: Responses = {
 }
 
 
-def router(figures: Figures, export: Export, projects: ProjectStore, access: Access) -> APIRouter:
+def router(
+    figures: Figures, export: Export, published: Published, projects: ProjectStore, access: Access
+) -> APIRouter:
     """Return the routes about figures and final labels."""
     routes = APIRouter(prefix="/v1/projects/{project}", tags=["ledger"])
     someone = access.require()
@@ -105,6 +117,18 @@ def router(figures: Figures, export: Export, projects: ProjectStore, access: Acc
                 "releases": await projects.releases(project),
             }
         )
+
+    @routes.get(
+        "/promise",
+        summary="The state of the promise, and the machine's quality",
+        responses=documented(Promise, 401, 403, 404),
+    )
+    async def promise(
+        by: Annotated[Principal, Depends(manager)], project: Annotated[str, Depends(known)]
+    ) -> Response:
+        """Examples in it show items' contents with their labels: for managers only."""
+        found = await published.of(project)
+        return answer({name: found.get(name) for name in Promise.model_fields})
 
     @routes.get(
         "/labels",

@@ -17,7 +17,7 @@ WITH counted AS (
            coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
            coalesce(sum(llm_calls), 0)::bigint AS llm_calls,
            coalesce(sum(student_only), 0)::bigint AS student_only,
-           coalesce(sum(human_seconds), 0) AS human_seconds
+           coalesce(sum(human_seconds), 0) AS human_seconds, coalesce(sum(withdrawn), 0)::bigint AS withdrawn
     FROM minute_stats WHERE project = $1
 ), waiting AS (
     SELECT count(*) AS decided, count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
@@ -29,14 +29,15 @@ WITH counted AS (
     SELECT count(DISTINCT task_id) AS tasks FROM assignments
     WHERE project = $1 AND state = 'leased' AND lease_until > now()
 )
-SELECT c.items, c.accepted, c.requested, c.requested - c.decided - w.decided - l.tasks AS open_tasks,
+SELECT c.items, c.accepted, c.requested,
+       c.requested - c.withdrawn - c.decided - w.decided - l.tasks AS open_tasks,
        l.tasks AS leased_tasks, c.decided + w.decided AS decided,
        c.final_labels + w.final_labels AS final_labels,
        c.corrections + w.corrections AS corrections, c.audits + w.audits AS audits,
        c.audit_errors + w.audit_errors AS audit_errors,
        c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls, c.student_only,
        coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
-       c.human_seconds + w.human_seconds AS human_seconds
+       c.human_seconds + w.human_seconds AS human_seconds, c.withdrawn
 FROM counted c, waiting w, leased l
 """
 
@@ -58,7 +59,7 @@ WITH old AS (
 INSERT INTO minute_stats AS s
 SELECT project, minute - minute % 86400000, sum(items), sum(accepted), sum(requested), sum(decided),
        sum(final_labels), sum(corrections), sum(audits), sum(audit_errors), sum(student_only), sum(llm_calls),
-       sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(human_seconds)
+       sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(human_seconds), sum(withdrawn)
 FROM old GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (project, minute) DO UPDATE
 SET items = s.items + EXCLUDED.items, accepted = s.accepted + EXCLUDED.accepted,
@@ -68,7 +69,7 @@ SET items = s.items + EXCLUDED.items, accepted = s.accepted + EXCLUDED.accepted,
     student_only = s.student_only + EXCLUDED.student_only, llm_calls = s.llm_calls + EXCLUDED.llm_calls,
     input_tokens = s.input_tokens + EXCLUDED.input_tokens,
     output_tokens = s.output_tokens + EXCLUDED.output_tokens, cost_usd = s.cost_usd + EXCLUDED.cost_usd,
-    human_seconds = s.human_seconds + EXCLUDED.human_seconds
+    human_seconds = s.human_seconds + EXCLUDED.human_seconds, withdrawn = s.withdrawn + EXCLUDED.withdrawn
 """
 
 MINUTES_KEPT_DAYS: Final = 8
@@ -76,7 +77,9 @@ MINUTES_KEPT_DAYS: Final = 8
 
 _WAITING: Final = """
 SELECT project, s.tasks - coalesce(o.tasks, 0) AS tasks
-FROM (SELECT project, sum(requested - decided)::bigint AS tasks FROM minute_stats GROUP BY project) s
+FROM (
+    SELECT project, sum(requested - withdrawn - decided)::bigint AS tasks FROM minute_stats GROUP BY project
+) s
 LEFT JOIN (SELECT project, count(*) AS tasks FROM outbox GROUP BY project) o USING (project)
 """
 
@@ -86,6 +89,7 @@ class Status:
     """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands.
 
     `audits` are the blind checks that people decided, `audit_errors` those where the machine was wrong.
+    `withdrawn` tasks had been requested, and were accepted after all, on new evidence.
     """
 
     items: int
@@ -105,6 +109,7 @@ class Status:
     student_only: int
     release: int
     human_seconds: float
+    withdrawn: int
 
 
 @dataclass(frozen=True)

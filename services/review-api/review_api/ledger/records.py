@@ -48,6 +48,7 @@ class Requested(Routed, frozen=True, kw_only=True, gc=False):
 
     blind: bool = False
     decisions_needed: int = 1
+    audit_rate: float = 0.0
 
 
 class VoteCost(msgspec.Struct, frozen=True, gc=False):

@@ -50,6 +50,7 @@ TASK_COLUMNS: Final = [
     "blind",
     "needed",
     "created_at",
+    "audit_rate",
 ]
 ASSIGNMENT_COLUMNS: Final = ["task_id", "slot", "project", "priority", "state"]
 
@@ -111,6 +112,7 @@ def task_row(event: Requested, task_id: int, partition: int, now_ms: int) -> Row
         event.blind,
         event.decisions_needed,
         now_ms,
+        event.audit_rate,
     )
 
 

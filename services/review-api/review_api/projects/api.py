@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 from labelmill.errors import InvalidProject
+from labelmill.prices import Prices, priced
 from labelmill.projects import ProjectSpec, load_project
 from pydantic import BaseModel
 
@@ -47,12 +48,14 @@ _BODY = {
 
 
 class ProjectSaved(BaseModel):
-    """The version in force; `changed` is false if the definition was the same already."""
+    """The version in force; `changed` is false if the definition was the same already. `warnings` are
+    sentences about what was filled in."""
 
     project: str
     version: int
     guideline_version: int
     changed: bool
+    warnings: list[str]
 
 
 class ProjectLine(BaseModel):
@@ -75,8 +78,8 @@ class ProjectShown(BaseModel):
     spec: dict[str, Any]
 
 
-def router(store: ProjectStore, publishing: ProjectPublisher, access: Access) -> APIRouter:
-    """Return the routes about projects."""
+def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, prices: Prices) -> APIRouter:
+    """Return the routes about projects; `prices` fill in those that a definition leaves out."""
     routes = APIRouter(prefix="/v1/projects", tags=["projects"])
     someone = access.require()
     manager = access.require("manager")
@@ -92,8 +95,9 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access) ->
     ) -> Response:
         """The body is the definition in YAML (or JSON, which is YAML). The answer comes once the other
         services are told; if that takes too long, the answer is 503 `not_published`, and they are told later.
-        The same definition again changes nothing."""
-        spec = _read(await _body(request), project)
+        The same definition again changes nothing. Prices that it leaves out are filled in from the price file.
+        """
+        spec, warnings = priced(_read(await _body(request), project), prices)
         version, changed = await store.put(spec, by.name)
         await publishing.publish(project)
         log.info("project applied", project=project, version=version.version, changed=changed, by=by.name)
@@ -103,6 +107,7 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access) ->
                 "version": version.version,
                 "guideline_version": version.guideline_version,
                 "changed": changed,
+                "warnings": warnings,
             }
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 import msgspec
-from labelmill.events import Decision
+from labelmill.events import Decision, Vote
 from labelmill.runtime.postgres import Database
 
 _LOCK: Final = 0x6C6D72
@@ -24,8 +24,8 @@ WHERE outbox_id IN (
 _SETTLED: Final = """
 SELECT o.outbox_id, t.task_id, t.project, t.item_id, t.partition, v.spec ->> 'kind' AS kind,
        i.content, i.metadata, i.ingested_at, t.label, r.label AS machine_label,
-       r.confidence AS machine_confidence,
-       r.reasons, r.propensity, t.blind,
+       r.confidence AS machine_confidence, r.votes,
+       r.reasons, r.propensity, t.blind, t.audit_rate,
        o.guideline_version, r.release, t.decided_at,
        (
            SELECT json_agg(json_build_object(
@@ -86,9 +86,11 @@ class Settled:
     label: Any
     machine_label: Any
     machine_confidence: float
+    votes: list[Vote]
     reasons: list[str]
     propensity: float
     blind: bool
+    audit_rate: float
     guideline_version: int
     release: int
     decided_at: int
@@ -149,5 +151,6 @@ def _settled(row: dict[str, Any]) -> Settled:
     row["metadata"] = _decode(row["metadata"])
     row["label"] = _decode(row["label"])
     row["machine_label"] = _decode(row["machine_label"])
+    row["votes"] = _decode(row["votes"], type=list[Vote])
     row["decisions"] = _decode(row["decisions"], type=list[Decision])
     return Settled(**row)

@@ -115,6 +115,8 @@ def decided_event(settled: Settled) -> ReviewDecided:
         reasons=settled.reasons,
         propensity=settled.propensity,
         blind=settled.blind,
+        votes=settled.votes,
+        audit_rate=settled.audit_rate,
         guideline_version=settled.guideline_version,
         release=settled.release,
         decided_at=settled.decided_at,

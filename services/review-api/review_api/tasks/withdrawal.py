@@ -1,0 +1,89 @@
+"""All SQL about withdrawing tasks that evidence has made needless."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from labelmill.runtime.postgres import Database
+
+from review_api.tasks.covering import COVERABLE, Waiting
+
+# In the order of the queue's index, so that each call goes on where the last one ended.
+_WAITING: Final = """
+SELECT a.priority, a.task_id, t.item_id, r.release, r.label #>> '{}' AS label, r.confidence,
+       r.confidence >= l.least AND r.reasons <@ $4::text[] AS fits
+FROM (
+    SELECT priority, task_id FROM assignments
+    WHERE project = $1 AND NOT begun AND state = 'open' AND (priority, task_id) > ($2, $3)
+    ORDER BY priority, task_id LIMIT $7
+) a
+JOIN tasks t USING (task_id)
+JOIN routes r USING (project, item_id, guideline_version)
+LEFT JOIN unnest($5::integer[], $6::float8[]) AS l(release, least) USING (release)
+ORDER BY a.priority, a.task_id
+"""
+
+# A task that somebody claims at this moment is locked: it is theirs, and is left alone.
+_WITHDRAW: Final = """
+WITH mine AS (
+    SELECT task_id FROM assignments
+    WHERE task_id = ANY($1::bigint[]) AND slot = 0 AND state = 'open' FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM assignments a USING mine m WHERE a.task_id = m.task_id RETURNING a.task_id
+), skipped AS (
+    DELETE FROM skips s USING mine m WHERE s.task_id = m.task_id
+), late AS (
+    DELETE FROM late_decisions k USING mine m WHERE k.task_id = m.task_id
+), tasks_gone AS (
+    DELETE FROM tasks t USING mine m WHERE t.task_id = m.task_id RETURNING t.*
+), final AS (
+    INSERT INTO final_labels
+        (project, item_id, label, source, confidence, guideline_version, release, decided_at, routed_under)
+    SELECT r.project, r.item_id, r.label, 'machine', r.confidence, r.guideline_version, r.release, $2,
+           r.guideline_version
+    FROM tasks_gone t JOIN routes r USING (project, item_id, guideline_version)
+    ON CONFLICT DO NOTHING
+    RETURNING project
+), counted AS (
+    INSERT INTO minute_stats AS s (project, minute, withdrawn, final_labels)
+    SELECT t.project, $2 - $2 % 60000, count(*), (SELECT count(*) FROM final)
+    FROM tasks_gone t GROUP BY t.project
+    ON CONFLICT (project, minute) DO UPDATE
+    SET withdrawn = s.withdrawn + EXCLUDED.withdrawn, final_labels = s.final_labels + EXCLUDED.final_labels
+)
+SELECT count(*) FROM tasks_gone
+"""
+
+Place = tuple[float, int]
+
+START: Final[Place] = (float("-inf"), 0)
+
+
+class Withdrawal:
+    """Looks through a project's waiting tasks, and withdraws some."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def waiting(
+        self, project: str, after: Place, least: Mapping[int, float], most: int
+    ) -> tuple[list[Waiting], Place | None]:
+        """Return those of the next `most` tasks that may be covered, and the place after them; None at the
+        end. `least` is the least confidence by release."""
+        releases, confidences = list(least), list(least.values())
+        rows = await self._database.pool.fetch(
+            _WAITING, project, *after, list(COVERABLE), releases, confidences, most
+        )
+        tasks = [
+            Waiting(row["task_id"], row["item_id"], row["release"], row["label"], row["confidence"])
+            for row in rows
+            if row["fits"]
+        ]
+        place = (rows[-1]["priority"], rows[-1]["task_id"]) if len(rows) == most else None
+        return tasks, place
+
+    async def withdraw(self, tasks: Sequence[Waiting]) -> int:
+        """Make the machine's label of each task final, unless somebody has taken it up; return how many."""
+        ids = [task.task_id for task in tasks]
+        withdrawn: int = await self._database.pool.fetchval(_WITHDRAW, ids, int(time.time() * 1000))
+        return withdrawn
