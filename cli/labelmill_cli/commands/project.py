@@ -27,6 +27,8 @@ def apply(
     what = "applied" if answer.get("changed") else "unchanged"
     versions = f"version {answer['version']}, guideline version {answer['guideline_version']}"
     err.print(f"project {spec.project} {what}: {versions}")
+    for warning in answer.get("warnings", []):
+        err.print(f"warning: {warning}")
 
 
 @app.command("list")

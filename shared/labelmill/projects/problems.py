@@ -90,6 +90,7 @@ def _voter_problems(voter: VoterSpec, names: list[str]) -> list[str]:
             ".examples: a label is not in the label set",
         ),
         (all(_is_amount(price) for price in prices), ": a price is 0 or more"),
+        (_is_share(voter.batch_discount or 0.0), ".batch_discount: between 0 and 1"),
         ((voter.type == "function") == (voter.function is not None), ".function: for type function only"),
     ]
     found = [message for holds, message in checks if not holds]

@@ -49,7 +49,8 @@ class VoterSpec(msgspec.Struct, frozen=True, kw_only=True):
     differently. `similar_examples` adds that many decided items to the prompt, those nearest to the item.
     `mode: batch` sends prompts through the provider's batch API: later, at its discount.
 
-    Prices are US dollars per million tokens; where none is given, the price file's for the model.
+    Prices are US dollars per million tokens, of live calls; where none is given, the price file's for the
+    model. `batch_discount` is the share of them that a batch saves, 0 to 1; also the price file's.
     """
 
     name: str
@@ -65,6 +66,7 @@ class VoterSpec(msgspec.Struct, frozen=True, kw_only=True):
     function: FunctionSpec | None = None
     input_usd_per_mtok: float | None = None
     output_usd_per_mtok: float | None = None
+    batch_discount: float | None = None
 
 
 class AlwaysReview(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +87,8 @@ class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A hard cap on what a project's voters may spend in a day (UTC), however many workers there are.
 
     `when_spent`: `park` leaves items in Kafka until the next day, `people` sends them to review without the
-    voters that cost, `cheaper` does without the dearest voters and lets the policy decide.
+    voters that cost, `cheaper` does without the dearest voters first and lets the policy decide: the dearest
+    may spend four fifths of the cap, the cheapest all of it, those between what lies between.
     """
 
     usd_per_day: float | None = None

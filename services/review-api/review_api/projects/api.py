@@ -95,7 +95,7 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
     ) -> Response:
         """The body is the definition in YAML (or JSON, which is YAML). The answer comes once the other
         services are told; if that takes too long, the answer is 503 `not_published`, and they are told later.
-        The same definition again changes nothing. Prices that it leaves out are filled in from the price file.
+        The same definition again changes nothing. Prices that it leaves out come from the price file.
         """
         spec, warnings = priced(_read(await _body(request), project), prices)
         version, changed = await store.put(spec, by.name)
