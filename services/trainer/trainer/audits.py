@@ -1,41 +1,15 @@
 """SQL of the evidence for a promise: blind audits, each with all that scoring it anew takes."""
 
-from dataclasses import dataclass
-
 import msgspec
 from labelmill.events import Vote
 from labelmill.runtime.postgres import Database
 
+from trainer.evidence import AuditRow, Pairs
 from trainer.splitting import Side
 
 _votes = msgspec.json.Decoder(list[Vote])
 _labels = msgspec.json.Decoder(list[str])
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """A decision on an item that was drawn as a blind audit. `seq` is the order of decisions.
-
-    `label` is what people settled on, `rater_labels` what each said, in the order of their decisions.
-    `machine_label` and `machine_confidence` are those of `release`, under which the item was routed. An audit
-    of side TRAIN served the training of every release whose dataset's watermark is at or above `seq`.
-    """
-
-    seq: int
-    item_id: str
-    content_hash: str
-    group: str
-    side: Side
-    label: str
-    rater_labels: list[str]
-    votes: list[Vote]
-    machine_label: str
-    machine_confidence: float
-    release: int
-    guideline_version: int
-    audit_rate: float
-    propensity: float
-    decided_at: int
+_metadata = msgspec.json.Decoder(dict[str, str])
 
 
 class Audits:
@@ -49,7 +23,7 @@ class Audits:
         rows = await self._database.pool.fetch(
             "SELECT seq, item_id, content_hash, group_key, side, label #>> '{}' AS label, rater_labels,"
             " votes, machine_label #>> '{}' AS machine_label, machine_confidence, release,"
-            " guideline_version, audit_rate, propensity, decided_at"
+            " guideline_version, audit_rate, propensity, decided_at, metadata"
             " FROM decisions WHERE project = $1 AND seq > $2 AND audit_rate > 0 ORDER BY seq",
             project,
             seq,
@@ -71,6 +45,22 @@ class Audits:
                 audit_rate=row["audit_rate"],
                 propensity=row["propensity"],
                 decided_at=row["decided_at"],
+                metadata=_metadata.decode(row["metadata"]),
             )
             for row in rows
         ]
+
+    async def pairs(self, project: str) -> Pairs:
+        """Return how often the first two raters of an acceptable item's audit differed.
+
+        One pair an item: pairs of the same item are not independent. On other items people err more often,
+        and what they err there must not be forgiven here.
+        """
+        row = await self._database.pool.fetchrow(
+            "SELECT count(*) AS pairs,"
+            " count(*) FILTER (WHERE rater_labels -> 0 <> rater_labels -> 1) AS disagreements FROM decisions"
+            " WHERE project = $1 AND audit_rate > 0 AND propensity < 1"
+            " AND jsonb_array_length(rater_labels) >= 2",
+            project,
+        )
+        return Pairs(**row)

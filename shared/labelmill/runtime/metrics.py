@@ -58,6 +58,10 @@ class Metrics:
         self.llm_breaker = self._gauge("labelmill_llm_breaker_open", "Circuit breaker open")
         # Items the student answered without the LLM.
         self.student_only = self._counter("labelmill_student_only_total", "Items without an LLM", "project")
+        # Items on which a labeling function failed and so abstained, by what went wrong.
+        self.function_errors = self._counter(
+            "labelmill_function_errors_total", "Labeling functions that failed", "project", "voter", "error"
+        )
         self.scored = self._counter("labelmill_scored_total", "Items scored", "project")
         self.release = self._gauge("labelmill_release_number", "Release in use", "project")
         # Routing outcomes and the reasons for them.
@@ -89,6 +93,15 @@ class Metrics:
         )
         self.dataset_decisions = self._gauge(
             "labelmill_dataset_decisions", "Decisions in the dataset", "project"
+        )
+        # The promise: whether labels are accepted, how often it was broken, what it lacks, how it stands.
+        self.promise_open = self._gauge("labelmill_promise_open", "1 while labels are accepted", "project")
+        self.promise_alarms = self._gauge("labelmill_promise_alarms", "Promises found broken", "project")
+        self.audits_missing = self._gauge(
+            "labelmill_promise_audits_missing", "Blind audits until more is accepted", "project"
+        )
+        self.error_bound = self._gauge(
+            "labelmill_promise_error_bound", "Upper bound on the accepted labels' error", "project"
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

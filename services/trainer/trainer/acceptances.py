@@ -1,0 +1,170 @@
+"""What may be accepted: judged anew as blind audits come in and as releases change, and published."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+from labelmill.acceptance import Acceptance
+from labelmill.eligibility import Rules
+from labelmill.events import AcceptancePublished, EventDecoder, ProjectPublished, encode
+from labelmill.kinds import kind_named
+from labelmill.projects import ProjectSpec
+from labelmill.promise.gate import Promise
+from labelmill.releases import Release
+from labelmill.runtime.compacted import Follower
+from labelmill.runtime.health import Health
+from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.retry import is_passing
+from labelmill.runtime.tasks import break_off, supervised
+from labelmill.topics import ACCEPTANCE
+
+from trainer.audits import Audits
+from trainer.evidence import AuditRow
+from trainer.gates import Gates
+from trainer.promises import (
+    Rescored,
+    Standing,
+    audits_of,
+    judged,
+    promise_of,
+    published,
+    starts_anew,
+    usable,
+)
+from trainer.publications import Publications
+from trainer.relay import Relay
+
+log = structlog.get_logger(__name__)
+
+_decoder = EventDecoder(AcceptancePublished)
+
+_EVERY_SECONDS = 1.0
+_SWEEP_SECONDS = 30.0
+
+
+class Rescores(Protocol):
+    """Scores audits under a release, as the autolabeler would."""
+
+    async def rescore(
+        self, rows: list[AuditRow], spec: ProjectSpec, release: Release | None
+    ) -> list[Rescored]: ...
+
+
+class Acceptances:
+    """Judges the audits of every project that promises an error; a component of the service."""
+
+    def __init__(
+        self,
+        *,
+        audits: Audits,
+        gates: Gates,
+        publications: Publications,
+        projects: Follower[ProjectPublished],
+        present: Callable[[str], Awaitable[Release | None]],
+        rescores: Rescores,
+        relay: Relay,
+        health: Health,
+        metrics: Metrics,
+    ) -> None:
+        """`present` returns the release in force of a project."""
+        self._audits = audits
+        self._gates = gates
+        self._publications = publications
+        self._projects = projects
+        self._present = present
+        self._rescores = rescores
+        self._relay = relay
+        self._health = health
+        self._metrics = metrics
+        self._changed: set[str] = set()
+        self._swept_at = float("-inf")
+        self._clock: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._clock = supervised(self._run(), self._health)
+
+    async def stop(self) -> None:
+        """Break off: a look that was under way is taken again at the next start."""
+        await break_off(self._clock)
+
+    def changed(self, project: str) -> None:
+        """Note that a project has new decisions or another release."""
+        self._changed.add(project)
+
+    async def _run(self) -> None:
+        while True:
+            changed, self._changed = self._changed, set()
+            if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
+                self._swept_at = time.monotonic()
+                changed = set(self._projects.all())
+            try:
+                for project in sorted(changed):
+                    await self._look(project)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                self._changed |= changed
+                log.warning("the database is away", error=repr(error))
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def _look(self, project: str) -> None:
+        event = self._projects.get(project)
+        if event is None or event.spec.policy.target_error is None:
+            return
+        async with self._gates.judging(project) as judging:
+            if judging is None:
+                return
+            standing = await self._judged(event.spec, judging.before)
+            judging.now = standing
+        acceptance = published(event.spec, standing)
+        self._show(project, acceptance)
+        await self._publish(project, acceptance)
+
+    async def _judged(self, spec: ProjectSpec, before: Standing | None) -> Standing:
+        """Return the standing after all audits there are by now."""
+        promise = promise_of(spec, await self._audits.pairs(spec.project))
+        assert promise is not None, "only projects that promise an error are judged"
+        release = await self._present(spec.project)
+        anew = starts_anew(promise, before, release.number if release else 0)
+        rows = await self._audits.after(spec.project, 0 if before is None or anew else before.gate.seq)
+        if release and anew:
+            rows = usable(rows, await self._gates.watermark(spec.project, release.dataset))
+        return await self._standing(spec, promise, before, release, rows)
+
+    async def _standing(
+        self,
+        spec: ProjectSpec,
+        promise: Promise,
+        before: Standing | None,
+        release: Release | None,
+        rows: list[AuditRow],
+    ) -> Standing:
+        scores = await self._rescores.rescore(rows, spec, release)
+        rules = Rules.of(spec.policy, kind_named(spec.kind))
+        number = release.number if release else 0
+        audits = audits_of(rows, scores, rules, number)
+        candidates = await self._gates.candidates(spec.project)
+        return await asyncio.to_thread(judged, promise, before, number, candidates, audits)
+
+    def _show(self, project: str, acceptance: Acceptance) -> None:
+        metrics = self._metrics
+        metrics.promise_open.labels(project).set(acceptance.state == "open")
+        metrics.promise_alarms.labels(project).set(acceptance.alarms)
+        metrics.audits_missing.labels(project).set(acceptance.audits_missing)
+        metrics.error_bound.labels(project).set(acceptance.error_bound)
+
+    async def _publish(self, project: str, acceptance: Acceptance) -> None:
+        now = int(time.time() * 1000)
+        newest = await self._publications.newest(project, ACCEPTANCE)
+        if newest is not None and _content(newest) == acceptance:
+            return
+        event = AcceptancePublished(project=project, acceptance=acceptance, published_at=now)
+        await self._publications.put(project, ACCEPTANCE, encode(event), now)
+        self._relay.wake()
+        log.info("promise judged", project=project, state=acceptance.state, told=acceptance.sentence)
+
+
+def _content(payload: bytes) -> Acceptance:
+    return _decoder.decode(payload).acceptance

@@ -1,0 +1,42 @@
+"""A blind audit as evidence for a promise. Pure."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from labelmill.events import Vote
+
+from trainer.splitting import Side
+
+
+class Pairs(NamedTuple):
+    """Pairs of raters who decided the same item, and how many of them disagreed."""
+
+    pairs: int
+    disagreements: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A decision on an item that was drawn as a blind audit. `seq` is the order of decisions.
+
+    `label` is what people settled on, `rater_labels` what each said, in the order of their decisions.
+    `machine_label` and `machine_confidence` are those of `release`, under which the item was routed. An audit
+    of side TRAIN served the training of every release whose dataset's watermark is at or above `seq`.
+    """
+
+    seq: int
+    item_id: str
+    content_hash: str
+    group: str
+    side: Side
+    label: str
+    rater_labels: list[str]
+    votes: list[Vote]
+    machine_label: str
+    machine_confidence: float
+    release: int
+    guideline_version: int
+    audit_rate: float
+    propensity: float
+    decided_at: int
+    metadata: dict[str, str]
