@@ -1,7 +1,7 @@
 """Wiring of the autolabeler: what is made of what, and in which order it starts."""
 
 from labelmill.embedding import Embedder, load_embedder
-from labelmill.events import ProjectPublished, ReleasePublished
+from labelmill.events import AcceptancePublished, ProjectPublished, ReleasePublished
 from labelmill.runtime import kafka
 from labelmill.runtime.compacted import Follower
 from labelmill.runtime.consumer import Subscription
@@ -9,9 +9,10 @@ from labelmill.runtime.http import operations_app
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
-from labelmill.topics import ITEMS, PROJECTS, RELEASES
+from labelmill.topics import ACCEPTANCE, ITEMS, PROJECTS, RELEASES
 
 from autolabeler.calls import Calls
+from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
 from autolabeler.llm import LlmAnswerer
 from autolabeler.planning import Plans
@@ -41,6 +42,7 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     database = Database(settings, "autolabeler", "autolabeler", reset=False)
     projects = Follower(settings, PROJECTS, ProjectPublished, health=context.health)
     releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=context.health)
+    acceptances = Follower(settings, ACCEPTANCE, AcceptancePublished, health=context.health)
     answerer = answerer or LlmAnswerer(settings)
     cache = VoteCache(context, database, settings.vote_retention_days)
     calls = Calls(context, settings, answerer, cache)
@@ -51,8 +53,9 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
         settings.autolabeler_window_span,
     )
     sink = Sink(context, publisher, settings.autolabeler_collect_seconds)
-    plans = Plans(projects, releases, settings.llm_tokens_field)
-    voting = Voting(metrics, answerer, cache, calls, students)
+    plans = Plans(projects, releases, acceptances, settings.llm_tokens_field)
+    functions = Functions(metrics, settings.functions_dir, settings.function_seconds)
+    voting = Voting(metrics, answerer, cache=cache, calls=calls, students=students, functions=functions)
     labeler = Labeler(
         context=context, settings=settings, window=window, plans=plans, voting=voting, calls=calls, sink=sink
     )
@@ -69,6 +72,6 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     )
     sink.connect(subscription.bury, labeler.make_room)
     labeler.connect(subscription)
-    components: list[Component] = [database, publisher, projects, releases]
-    components += [cache, answerer, students, calls, sink, subscription, broker, labeler]
+    components: list[Component] = [database, publisher, projects, releases, acceptances]
+    components += [cache, answerer, functions, students, calls, sink, subscription, broker, labeler]
     return Service(context, operations_app(context), components)

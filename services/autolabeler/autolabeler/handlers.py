@@ -1,7 +1,8 @@
 """Batches of items in, finished items committed: the window between Kafka and the voting."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
@@ -53,6 +54,7 @@ class Labeler:
         self._changed = asyncio.Event()
         self._draining = False
         self._drains = 0
+        voting.connect(self._begin)
 
     def connect(self, subscription: Subscription) -> None:
         """Tell where offsets are committed; to be called before the start."""
@@ -78,9 +80,7 @@ class Labeler:
             record.partition: self._window.take(record.partition, record.offset, size)
             for record, size in zip(records, sizes, strict=True)
         }
-        task = supervised(self._label(records, lanes), self._context.health)
-        self._batches.add(task)
-        task.add_done_callback(self._batches.discard)
+        self._begin(self._label(records, lanes))
         return []
 
     async def revoked(self) -> None:
@@ -92,6 +92,11 @@ class Labeler:
     def make_room(self) -> None:
         """Note that items were finished."""
         self._changed.set()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = supervised(work, self._context.health)
+        self._batches.add(task)
+        task.add_done_callback(self._batches.discard)
 
     async def _room(self, records: int, size: int) -> bool:
         """Return whether there is room; False if the partitions were given up meanwhile.
@@ -113,7 +118,8 @@ class Labeler:
             if isinstance(plan, InvalidRecord):
                 letters.append(DeadLetter(record, plan))
             else:
-                jobs.append(Job(record, item, plan, lanes[record.partition], self._sink.put))
+                lane = lanes[record.partition]
+                jobs.append(Job(record, item, plan, lane, on_done=self._sink.put, on_tier=self._voting.go_on))
         for letter in letters:
             self._sink.bury(letter, lanes[letter.record.partition])
         await self._voting.vote(jobs)

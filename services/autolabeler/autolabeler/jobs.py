@@ -1,11 +1,12 @@
 """One item at work: what was asked about it and what has come back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested, Vote
+from labelmill.projects import Example
 
 from autolabeler.plan import LlmVoter, Plan
 from autolabeler.pooling import Paid, event_id, llm_vote, payer
@@ -15,7 +16,7 @@ from autolabeler.window import Lane
 
 
 class Wanted(NamedTuple):
-    """A question, and where its answer belongs: the number of the voter and of the permutation."""
+    """A question, and where its answer belongs: the number of the voter and of its call."""
 
     question: Question
     voter: int
@@ -23,11 +24,16 @@ class Wanted(NamedTuple):
 
 
 class Job:
-    """An item, its plan, and the votes so far. `on_done` hears when the last answer, or a failure, is in."""
+    """An item, its plan, and the votes so far.
+
+    `on_done` hears when the last answer, or a failure, is in; `on_tier` when all are in that were asked for,
+    but dearer voters are left.
+    """
 
     __slots__ = (
         "_answers",
         "_on_done",
+        "_on_tier",
         "content_hash",
         "event_id",
         "failure",
@@ -37,6 +43,9 @@ class Job:
         "payer",
         "plan",
         "record",
+        "shots",
+        "suspicious",
+        "tier",
         "votes",
     )
 
@@ -46,7 +55,9 @@ class Job:
         item: ItemIngested,
         plan: Plan,
         lane: Lane,
+        *,
         on_done: Callable[["Job"], None],
+        on_tier: Callable[["Job"], None],
     ) -> None:
         self.record = record
         self.item = item
@@ -56,28 +67,41 @@ class Job:
         self.event_id = event_id(item, self.content_hash, plan)
         self.payer = payer(item, self.content_hash)
         self.votes: list[Vote] = []
+        """Those of functions and of the student."""
+        self.shots: tuple[Example, ...] = ()
+        """Decided items near this one, the nearest first."""
+        self.suspicious = False
+        self.tier = 0
+        """How many tiers of LLM voters were asked."""
         self.missing = 0
         self.failure: InvalidRecord | None = None
-        self._answers: list[list[Paid | None]] = []
+        self._answers: dict[int, list[Paid | None]] = {}
         self._on_done = on_done
+        self._on_tier = on_tier
 
-    def questions(self) -> list[Wanted]:
-        """Return what the LLM voters are to be asked; each answer is to be given back by `take`."""
+    def questions(self, voters: Sequence[int]) -> list[Wanted]:
+        """Return what LLM voters are to be asked; each answer is to be given back by `take`."""
         text = encode_text(self.item.content)
         wanted = []
-        for number, voter in enumerate(self.plan.llm):
+        for number in voters:
+            voter = self.plan.llm[number]
+            examples = self.shots[: voter.similar][::-1] if self.shots else ()
             for turn, template in enumerate(voter.templates):
-                wanted.append(Wanted(template.question(text), number, turn))
-            self._answers.append([None] * len(voter.templates))
+                wanted.append(Wanted(template.question(text, examples), number, turn))
+            self._answers[number] = [None] * len(voter.templates)
         self.missing = len(wanted)
+        self.tier += 1
         return wanted
 
     def take(self, voter: int, turn: int, paid: Paid) -> None:
-        """Take an answer; the last one completes the job."""
+        """Take an answer; the last one completes the job, or its present tier."""
         self._answers[voter][turn] = paid
         self.missing -= 1
         if self.missing == 0 and self.failure is None:
-            self.done()
+            if self.tier < len(self.plan.tiers):
+                self._on_tier(self)
+            else:
+                self._on_done(self)
 
     def done(self) -> None:
         """End the job with the votes it has."""
@@ -90,9 +114,12 @@ class Job:
             self._on_done(self)
 
     def all_votes(self) -> list[Vote]:
-        """Return the votes of a finished job, the student's first."""
-        asked = zip(self.plan.llm, self._answers, strict=False)
-        return [*self.votes, *(self._vote(voter, answers) for voter, answers in asked)]
+        """Return the votes: those of functions, the student's, then the LLMs' in the project's order."""
+        llm = self.plan.llm
+        return [
+            *self.votes,
+            *(self._vote(llm[number], self._answers[number]) for number in sorted(self._answers)),
+        ]
 
     def _vote(self, voter: LlmVoter, answers: list[Paid | None]) -> Vote:
         return llm_vote(voter, self.plan.labels, [answer for answer in answers if answer is not None])

@@ -15,8 +15,9 @@ import openai
 
 from autolabeler.logprobs import TokenLogprob, distribution
 from autolabeler.retry_after import seconds_to_wait
+from autolabeler.said import sampled, stated
 from autolabeler.settings import AutolabelerSettings
-from autolabeler.voters import Answer, Misconfigured, NoAnswer, Passing, Question, Refused, Unusable
+from autolabeler.voters import Answer, Method, Misconfigured, NoAnswer, Passing, Question, Refused, Unusable
 
 _PATH = "/chat/completions"
 _PASSING = frozenset({408, 409, 425, 429})
@@ -46,8 +47,13 @@ class _Logprobs(msgspec.Struct):
     content: list[_Position] | None = None
 
 
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
 class _Choice(msgspec.Struct):
     logprobs: _Logprobs | None = None
+    message: _Message | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -119,21 +125,30 @@ class LlmAnswerer:
             raise _of_connection(error) from error
         except (aiohttp.ClientError, httpx2.HTTPError) as error:
             raise Unusable("llm_malformed", f"the answer is not HTTP: {error!r}") from error
-        return answer_in(response.content, question.answers, self._settings.llm_min_option_mass)
+        floor = self._settings.llm_min_option_mass
+        return answer_in(response.content, question.answers, floor, question.method)
 
 
-def answer_in(body: bytes, answers: tuple[str, ...], floor: float) -> Answer:
-    """Return the answer in a chat completion's body. Raises Unusable."""
+def answer_in(body: bytes, answers: tuple[str, ...], floor: float, method: Method = "logprobs") -> Answer:
+    """Return the answer in a chat completion's body, read as `method` says. Raises Unusable."""
     try:
         completion = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unusable("llm_malformed", f"not a chat completion: {error}") from error
     if not completion.choices:
         raise Unusable("llm_malformed", "a chat completion without choices")
-    logprobs = completion.choices[0].logprobs
-    first = logprobs.content[0].top_logprobs if logprobs and logprobs.content else []
     usage = completion.usage or _Usage()
-    return Answer(distribution(first, answers, floor), usage.prompt_tokens, usage.completion_tokens)
+    shares = _shares(completion.choices[0], answers, floor, method)
+    return Answer(shares, usage.prompt_tokens, usage.completion_tokens)
+
+
+def _shares(choice: _Choice, answers: tuple[str, ...], floor: float, method: Method) -> tuple[float, ...]:
+    if method == "logprobs":
+        logprobs = choice.logprobs
+        first = logprobs.content[0].top_logprobs if logprobs and logprobs.content else []
+        return distribution(first, answers, floor)
+    text = (choice.message.content if choice.message else None) or ""
+    return (sampled if method == "samples" else stated)(text, answers)
 
 
 def _of_status(error: openai.APIStatusError) -> NoAnswer:

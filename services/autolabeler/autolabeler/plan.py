@@ -1,28 +1,48 @@
 """What is to be done for an item of a project: its definition and its release, made ready. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labelmill import student
+from labelmill.acceptance import Acceptance
 from labelmill.calibration import Calibrations
 from labelmill.errors import InvalidProject, InvalidRecord
-from labelmill.events import ProjectPublished
+from labelmill.events import ProjectPublished, Vote
 from labelmill.kinds import kind_named
 from labelmill.pooling import Pool
 from labelmill.projects import ProjectSpec
 from labelmill.releases import Release, StudentModel
 
+from autolabeler.cascade import Bar, bar_of, by_price
 from autolabeler.cost import Prices
-from autolabeler.prompt import Template, templates
+from autolabeler.functions import FunctionVoter, function_voter
+from autolabeler.prompt import VERBAL_TOKENS, Template, templates
+from autolabeler.similar import Shots, shots_of
+from autolabeler.voters import Method
+
+_TYPICAL_INPUT_TOKENS = 500
+"""Tokens of a prompt, by which voters' prices are compared: their order seldom hangs on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LlmVoter:
-    """An LLM voter with its prompts, one a permutation of the options."""
+    """An LLM voter with its prompts, one a call: a permutation of the options, or a sample.
+
+    `similar` is how many of the release's shots it is shown.
+    """
 
     name: str
     model: str
+    method: Method
     templates: tuple[Template, ...]
     prices: Prices
+    similar: int
+
+    @property
+    def price(self) -> float:
+        """What it costs to ask, for comparison."""
+        output = VERBAL_TOKENS if self.method == "verbal" else 1
+        return len(self.templates) * self.prices.cost_usd(_TYPICAL_INPUT_TOKENS, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +56,11 @@ class StudentVoter:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One version of a project with one release."""
+    """One version of a project with one release.
+
+    `tiers` are the numbers of the LLM voters, those of one price together, the cheapest first. `similar` is
+    how many of the release's `shots` are wanted for an item.
+    """
 
     project: str
     kind_name: str
@@ -47,10 +71,32 @@ class Plan:
     student: StudentVoter | None
     pool: Pool
     calibrations: Calibrations
+    tiers: tuple[tuple[int, ...], ...]
+    functions: tuple[FunctionVoter, ...]
+    shots: Shots | None
+    similar: int
+    bar: Bar
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing comes before the LLM."""
+        return self.student is None and not self.functions and not self.similar
+
+    def is_enough(self, votes: Sequence[Vote]) -> bool:
+        """Return whether the votes at hand are so confident that no dearer one can change the decision."""
+        if not votes:
+            return False
+        opinion = self.pool(votes)
+        confidence, calibrated = self.calibrations(votes, opinion.label, opinion.confidence)
+        return self.bar.is_reached(opinion.label, confidence, calibrated=calibrated)
 
 
 def plan_of(
-    published: ProjectPublished, release: Release | None, *, tokens_field: str = "max_tokens"
+    published: ProjectPublished,
+    release: Release | None,
+    acceptance: Acceptance | None = None,
+    *,
+    tokens_field: str = "max_tokens",
 ) -> Plan:
     """Return the plan for a project's items under the release in force.
 
@@ -63,16 +109,24 @@ def plan_of(
         kind = kind_named(spec.kind)
     except InvalidProject as error:
         raise InvalidRecord("unknown_kind", f"project {published.project}: {error}") from error
+    number = release.number if release else 0
+    llm = _llm_voters(spec, release, tokens_field)
+    shots = shots_of(release, spec.label_names) if any(voter.similar for voter in llm) else None
     return Plan(
         project=published.project,
         kind_name=spec.kind,
         labels=tuple(spec.label_names),
         guideline_version=published.guideline_version,
-        release=release.number if release else 0,
-        llm=_llm_voters(spec, release, tokens_field),
+        release=number,
+        llm=llm,
         student=_student(spec, release),
         pool=Pool(kind, spec.label_names, release.reliabilities if release else {}),
         calibrations=Calibrations(release.calibrators if release else []),
+        tiers=by_price([voter.price for voter in llm]),
+        functions=tuple(function_voter(v, spec.label_names) for v in spec.voters if v.type == "function"),
+        shots=shots,
+        similar=max(voter.similar for voter in llm) if shots else 0,
+        bar=bar_of(spec.policy, number, acceptance),
     )
 
 
@@ -82,7 +136,8 @@ def _llm_voters(spec: ProjectSpec, release: Release | None, tokens_field: str) -
     for voter in (voter for voter in spec.voters if voter.type == "llm"):
         model = finetuned.model if finetuned and finetuned.voter == voter.name else voter.model
         prompts = templates(spec, voter, model, tokens_field)
-        voters.append(LlmVoter(voter.name, model, prompts, Prices.of(voter)))
+        prices = Prices.of(voter)
+        voters.append(LlmVoter(voter.name, model, voter.method, prompts, prices, voter.similar_examples))
     return tuple(voters)
 
 

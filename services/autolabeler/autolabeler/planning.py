@@ -1,14 +1,16 @@
 """The plans in force: made anew when a project or its release changes, kept otherwise."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
 from labelmill.errors import InvalidRecord
-from labelmill.events import ProjectPublished, ReleasePublished
+from labelmill.events import AcceptancePublished, ProjectPublished, ReleasePublished
 from labelmill.releases import Release
 
+from autolabeler.cascade import bar_of
 from autolabeler.plan import Plan, plan_of
 
 log = structlog.get_logger(__name__)
@@ -28,14 +30,32 @@ class Releases(Protocol):
     def get(self, key: str) -> ReleasePublished | None: ...
 
 
+class Acceptances(Protocol):
+    """What may be accepted under each project's promise."""
+
+    def get(self, key: str) -> AcceptancePublished | None: ...
+
+
+class _Known(NamedTuple):
+    """A plan, and the events it was made of."""
+
+    published: ProjectPublished
+    released: ReleasePublished | None
+    accepts: AcceptancePublished | None
+    plan: Plan
+
+
 class Plans:
     """Gives each project's plan."""
 
-    def __init__(self, projects: Projects, releases: Releases, tokens_field: str) -> None:
+    def __init__(
+        self, projects: Projects, releases: Releases, acceptances: Acceptances, tokens_field: str
+    ) -> None:
         self._projects = projects
         self._releases = releases
+        self._acceptances = acceptances
         self._tokens_field = tokens_field
-        self._known: dict[str, tuple[ProjectPublished, ReleasePublished | None, Plan]] = {}
+        self._known: dict[str, _Known] = {}
 
     async def of(self, names: Iterable[str]) -> dict[str, Plan | InvalidRecord]:
         """Return the plan of each project, or why there is none (`unknown_project`, `unknown_kind`)."""
@@ -48,21 +68,33 @@ class Plans:
         published = self._projects.get(name)
         if published is None:
             return InvalidRecord("unknown_project", f"no project {name!r} has been applied")
-        released = self._releases.get(name)
+        released, accepts = self._releases.get(name), self._acceptances.get(name)
         known = self._known.get(name)
-        if known is not None and known[0] is published and known[1] is released:
-            return known[2]
+        if known is not None and known.published is published and known.released is released:
+            if known.accepts is not accepts:
+                plan = self._with_bar(known.plan, published, accepts)
+                known = self._known[name] = _Known(published, released, accepts, plan)
+            return known.plan
         try:
-            plan = self._made(published, released.release if released else None)
+            plan = self._made(published, released.release if released else None, accepts)
         except InvalidRecord as error:
             return error
-        self._known[name] = (published, released, plan)
+        self._known[name] = _Known(published, released, accepts, plan)
         log.info("plan made", project=name, version=published.version, release=plan.release)
         return plan
 
-    def _made(self, published: ProjectPublished, release: Release | None) -> Plan:
+    @staticmethod
+    def _with_bar(plan: Plan, published: ProjectPublished, accepts: AcceptancePublished | None) -> Plan:
+        """Return the plan under a new acceptance, which may change with every audit: the prompts stay."""
+        bar = bar_of(published.spec.policy, plan.release, accepts.acceptance if accepts else None)
+        return plan if bar == plan.bar else replace(plan, bar=bar)
+
+    def _made(
+        self, published: ProjectPublished, release: Release | None, accepts: AcceptancePublished | None
+    ) -> Plan:
+        acceptance = accepts.acceptance if accepts else None
         try:
-            return plan_of(published, release, tokens_field=self._tokens_field)
+            return plan_of(published, release, acceptance, tokens_field=self._tokens_field)
         except InvalidRecord as error:
             if release is None or error.reason != "invalid_student":
                 raise
@@ -71,4 +103,4 @@ class Plans:
                 "student left out", project=published.project, release=release.number, problem=str(error)
             )
             without = msgspec.structs.replace(release, student=None)
-            return plan_of(published, without, tokens_field=self._tokens_field)
+            return plan_of(published, without, acceptance, tokens_field=self._tokens_field)

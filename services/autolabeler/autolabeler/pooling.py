@@ -9,6 +9,7 @@ from labelmill.kinds import Opinion
 
 from autolabeler.logprobs import DECIMALS, mean
 from autolabeler.plan import LlmVoter, Plan, StudentVoter
+from autolabeler.said import counted
 from autolabeler.voters import Answer
 
 
@@ -36,7 +37,7 @@ def payer(item: ItemIngested, content_hash: str) -> bytes:
 
 
 def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vote:
-    """Return the vote made of a voter's answers, one a permutation, in the order of its templates.
+    """Return the vote made of a voter's answers, one a call, in the order of its templates.
 
     Tokens and cost are those this score paid for. If it paid for none the vote is `cached`, and they
     are what somebody else paid when it was made.
@@ -44,19 +45,17 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
     (answer, is_payer), *others = paid
     shares = voter.templates[0].by_label(answer.shares)
     input_tokens, output_tokens = answer.input_tokens, answer.output_tokens
-    if others:
-        pairs = zip(voter.templates, paid, strict=True)
-        rows = [template.by_label(each.answer.shares) for template, each in pairs]
-        shares = tuple(round(share, DECIMALS) for share in mean(rows))
+    if others or voter.method == "samples":
+        shares = _merged(voter, [each.answer for each in paid])
         is_payer = any(each.is_payer for each in paid)
-        counted = [each.answer for each in paid if each.is_payer or not is_payer]
-        input_tokens = sum(answer.input_tokens for answer in counted)
-        output_tokens = sum(answer.output_tokens for answer in counted)
+        own = [each.answer for each in paid if each.is_payer or not is_payer]
+        input_tokens = sum(answer.input_tokens for answer in own)
+        output_tokens = sum(answer.output_tokens for answer in own)
     confidence = max(shares)
     return Vote(
         voter=voter.name,
         version=voter.model,
-        source="logprobs",
+        source=voter.method,
         label=labels[shares.index(confidence)],
         confidence=confidence,
         probabilities=dict(zip(labels, shares, strict=True)),
@@ -65,6 +64,15 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
         cost_usd=voter.prices.cost_usd(input_tokens, output_tokens),
         cached=not is_payer,
     )
+
+
+def _merged(voter: LlmVoter, answers: Sequence[Answer]) -> tuple[float, ...]:
+    """Return the shares of several answers: samples are counted, anything else is averaged."""
+    pairs = zip(voter.templates, answers, strict=True)
+    rows = [template.by_label(answer.shares) for template, answer in pairs]
+    if voter.method == "samples":
+        return counted(rows)
+    return tuple(round(share, DECIMALS) for share in mean(rows))
 
 
 def student_opinion(voter: StudentVoter, labels: Sequence[str], shares: Sequence[float]) -> Opinion:

@@ -1,6 +1,7 @@
 """Environment variables of the autolabeler, as typed values."""
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
@@ -52,6 +53,11 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
     """How long finished items are collected before they are published together."""
     autolabeler_drain_seconds: PositiveFloat = 3.0
     """Time that calls in flight are given when partitions move away or the service stops."""
+
+    functions_dir: Path | None = None
+    """Folder of the labeling functions in Python, `<project>/<module>.py`. What lies there is run."""
+    function_seconds: PositiveFloat = 1.0
+    """Time a Python function may take for an item."""
 
     vote_retention_days: NonNegativeInt = 90
     """Age at which cached votes are removed; 0 keeps them for ever."""

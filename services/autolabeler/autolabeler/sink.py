@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
 import structlog
 from labelmill.events import encode
 from labelmill.runtime.dlq import DeadLetter
@@ -85,6 +86,8 @@ class Sink:
             event_id=job.event_id,
             now_ms=now_ms,
         )
+        if job.suspicious:
+            event = msgspec.structs.replace(event, suspicious=True)
         out = OutRecord(record.partition, record.key, encode(event), passed_on(record))
         self._add(Finished(job.lane, record.offset, job.plan.project, out))
 

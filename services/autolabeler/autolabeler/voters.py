@@ -1,9 +1,12 @@
 """What an LLM voter is asked and what it answers: the interface between the flow and whoever answers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from labelmill.errors import LabelmillError
+
+Method = Literal["logprobs", "samples", "verbal"]
+"""How an answer tells the probabilities of the options; also the source that votes name."""
 
 
 class Question(NamedTuple):
@@ -18,6 +21,7 @@ class Question(NamedTuple):
     """The request body in pieces that questions share: what comes before the text, the text, the rest."""
     answers: tuple[str, ...]
     """What may be answered, a letter or a word an option, in the order the options are shown."""
+    method: Method = "logprobs"
 
     @property
     def body(self) -> bytes:
@@ -26,7 +30,10 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The probability of each option in the order shown, and what the call took."""
+    """The probability of each option in the order shown, and what the call took.
+
+    Of a sample, the option drawn has 1.
+    """
 
     shares: tuple[float, ...]
     input_tokens: int

@@ -1,13 +1,16 @@
-"""Getting the votes on a batch of items: the student first, then the cache, then the LLM."""
+"""Getting the votes on a batch of items: functions first, then the student, then LLMs by price, from the
+cache or anew."""
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from labelmill.runtime.metrics import Metrics
 
 from autolabeler.calls import Calls
-from autolabeler.cascade import is_enough
+from autolabeler.cascade import is_sure, next_voter
+from autolabeler.function_runs import Functions
 from autolabeler.jobs import Job, Place, Wanted
 from autolabeler.meters import Meters, VoterMeter
 from autolabeler.pooling import Paid, student_vote
@@ -15,8 +18,10 @@ from autolabeler.store import Stored, VoteCache
 from autolabeler.student import Students
 from autolabeler.voters import Answer, Answerer
 
-_STUDENT_TEXTS = 64
+_CHUNK = 64
 """Texts embedded at a time: about a third of a second, so that the first do not wait for the last."""
+_COLLECT_SECONDS = 0.005
+"""How long jobs are collected whose next tier is to be asked: one look into the cache for all."""
 
 
 class Open(NamedTuple):
@@ -31,46 +36,98 @@ class Voting:
     go on and complete theirs later."""
 
     def __init__(
-        self, metrics: Metrics, answerer: Answerer, cache: VoteCache, calls: Calls, students: Students
+        self,
+        metrics: Metrics,
+        answerer: Answerer,
+        *,
+        cache: VoteCache,
+        calls: Calls,
+        students: Students,
+        functions: Functions,
     ) -> None:
         self._metrics = metrics
         self._answerer = answerer
         self._cache = cache
         self._calls = calls
         self._students = students
+        self._functions = functions
         self._meters = Meters(metrics)
+        self._begin: Callable[[Coroutine[Any, Any, None]], None] | None = None
+        self._going_on: list[Job] = []
+
+    def connect(self, begin: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        """Tell who runs what goes on in the background; to be called before the first vote."""
+        self._begin = begin
 
     async def vote(self, jobs: Sequence[Job]) -> None:
         """Start (and, where possible, finish) the voting on `jobs`."""
-        without = [job for job in jobs if job.plan.student is None]
-        await self._ask_llms(without)
+        await self._ask_llms([job for job in jobs if job.plan.is_plain])
         for group in _by_plan(jobs):
-            for first in range(0, len(group), _STUDENT_TEXTS):
+            for first in range(0, len(group), _CHUNK):
                 # The partitions of a batch may move away before its last texts are reached.
-                live = [job for job in group[first : first + _STUDENT_TEXTS] if job.lane.live]
+                live = [job for job in group[first : first + _CHUNK] if job.lane.live]
                 if live:
-                    await self._ask_llms(await self._ask_student(live))
+                    await self._ask_llms(await self._look(await self._ask_functions(live)))
 
-    async def _ask_student(self, jobs: Sequence[Job]) -> list[Job]:
-        """Let the student of the jobs' plan vote and return the jobs that need the LLM as well."""
+    async def _ask_functions(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Let the functions of the jobs' plan vote and return the jobs that need more."""
         plan = jobs[0].plan
-        assert plan.student is not None
-        texts = [job.item.content for job in jobs]
-        opinions = await self._students.opinions(plan.student, plan.labels, texts)
-        if opinions is None:
-            return list(jobs)
-        unsure = []
-        for job, opinion in zip(jobs, opinions, strict=True):
+        if not plan.functions:
+            return jobs
+        await self._functions.vote(jobs)
+        return self._without_done(jobs, [plan.is_enough(job.votes) for job in jobs])
+
+    async def _look(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Let the student of the jobs' plan vote, find examples, and return the jobs that need an LLM."""
+        if not jobs or (jobs[0].plan.student is None and not jobs[0].plan.similar):
+            return jobs
+        plan = jobs[0].plan
+        seen = await self._students.look(plan, [job.item.content for job in jobs])
+        enough = []
+        for job, (opinion, shots) in zip(jobs, seen, strict=True):
+            job.shots = shots
+            if opinion is None or plan.student is None:
+                enough.append(False)
+                continue
             job.votes.append(student_vote(plan.student, opinion))
-            if is_enough(opinion, plan.student.model.sure_at, has_llm=bool(plan.llm)):
+            sure = is_sure(opinion, plan.student.model.sure_at)
+            enough.append(sure or not plan.llm or plan.is_enough(job.votes))
+        return self._without_done(jobs, enough)
+
+    def _without_done(self, jobs: Sequence[Job], enough: Sequence[bool]) -> list[Job]:
+        """End the jobs that have enough votes without an LLM and return the others."""
+        unsure = []
+        for job, is_enough in zip(jobs, enough, strict=True):
+            if is_enough:
                 job.done()
             else:
                 unsure.append(job)
-        self._metrics.student_only.labels(plan.project).inc(len(jobs) - len(unsure))
+        if len(unsure) < len(jobs):
+            self._metrics.student_only.labels(jobs[0].plan.project).inc(len(jobs) - len(unsure))
         return unsure
 
+    def llm_voters_for(self, job: Job) -> tuple[int, ...]:
+        """Return the numbers of the LLM voters to be asked next about a job: here and nowhere else is it
+        chosen who is paid."""
+        return next_voter(job.plan.tiers, job.tier, is_enough=False) or ()
+
+    def go_on(self, job: Job) -> None:
+        """Ask the next tier about a job whose present one has answered, if that can change the decision."""
+        if job.plan.is_enough(job.all_votes()):
+            job.done()
+            return
+        assert self._begin is not None, "connect the voting before the first vote"
+        self._going_on.append(job)
+        if len(self._going_on) == 1:
+            self._begin(self._go_on())
+
+    async def _go_on(self) -> None:
+        await asyncio.sleep(_COLLECT_SECONDS)
+        jobs, self._going_on = self._going_on, []
+        await self._ask_llms([job for job in jobs if job.lane.live])
+
     async def _ask_llms(self, jobs: Sequence[Job]) -> None:
-        asked = [Open(job, wanted) for job in jobs for wanted in job.questions()]
+        asked = [Open(job, wanted) for job in jobs for wanted in job.questions(self.llm_voters_for(job))]
         for job in jobs:
             if job.missing == 0:
                 job.done()
@@ -125,9 +182,9 @@ class Voting:
 
 
 def _by_plan(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Yield the jobs that have a student, those of one plan together."""
+    """Yield the jobs that are not for the LLM alone, those of one plan together."""
     groups: defaultdict[int, list[Job]] = defaultdict(list)
     for job in jobs:
-        if job.plan.student is not None:
+        if not job.plan.is_plain:
             groups[id(job.plan)].append(job)
     yield from groups.values()

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from autolabeler.calls import Calls
+from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
 from autolabeler.planning import Plans
 from autolabeler.settings import AutolabelerSettings
@@ -75,10 +76,11 @@ class Rig:
         self.published: list[OutRecord] = []
         self.buried: list[DeadLetter] = []
         self.commits: list[dict[int, int]] = []
-        self.projects, self.releases = Known(), Known()
+        self.projects, self.releases, self.acceptances = Known(), Known(), Known()
         self.too_many = False
         self.calls = Calls(context, settings, answerer, cache)
         self.students = Students(self._load)
+        self.functions = Functions(context.metrics, settings.functions_dir, settings.function_seconds)
         self.window = Window(
             settings.autolabeler_window_items,
             settings.autolabeler_window_bytes,
@@ -89,8 +91,15 @@ class Rig:
             context=context,
             settings=settings,
             window=self.window,
-            plans=Plans(self.projects, self.releases, "max_tokens"),
-            voting=Voting(context.metrics, answerer, cache, self.calls, self.students),
+            plans=Plans(self.projects, self.releases, self.acceptances, "max_tokens"),
+            voting=Voting(
+                context.metrics,
+                answerer,
+                cache=cache,
+                calls=self.calls,
+                students=self.students,
+                functions=self.functions,
+            ),
             calls=self.calls,
             sink=self.sink,
         )
@@ -146,6 +155,7 @@ async def make_rig(context, settings, cache, make_project) -> AsyncIterator[Call
         await rig.calls.stop()
         await rig.sink.stop()
         await rig.students.stop()
+        await rig.functions.stop()
 
 
 async def test_every_item_is_scored_and_its_partition_and_trace_kept(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
