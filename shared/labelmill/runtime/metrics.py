@@ -56,6 +56,16 @@ class Metrics:
         self.llm_limit = self._gauge("labelmill_llm_concurrency_limit", "Most LLM calls in flight")
         # 1 while the breaker is open (the provider fails, calls are held back).
         self.llm_breaker = self._gauge("labelmill_llm_breaker_open", "Circuit breaker open")
+        # Caps on a day's money, and what all processes together have spent of them or hold in reserve.
+        self.budget_cap = self._gauge("labelmill_budget_cap_usd", "Most money a day", "project")
+        self.budget_used = self._gauge("labelmill_budget_used_usd", "Money used today", "project")
+        # 1 while a voter is not paid because the day's budget is spent.
+        self.budget_exhausted = self._gauge("labelmill_budget_exhausted", "Budget spent", "project", "voter")
+        # Calls that wait for money: with `when_spent: park` until the next day.
+        self.budget_waiting = self._gauge("labelmill_budget_waiting_calls", "Calls that wait for money")
+        self.budget_refused = self._counter(
+            "labelmill_budget_refused_calls_total", "Calls not made for want of money", "project", "voter"
+        )
         # Items the student answered without the LLM.
         self.student_only = self._counter("labelmill_student_only_total", "Items without an LLM", "project")
         # Items on which a labeling function failed and so abstained, by what went wrong.
