@@ -1,5 +1,6 @@
 """Fixtures of the tests on real parts: one private Kafka and one private PostgreSQL for the run."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,6 +13,11 @@ from labelmill_stubs import topics
 from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["labelmill_local.pytest_plugin"]
+
+# Tests start many processes and kill some. A broker that lives for minutes does not repay the JVM's second
+# compiler, and a partition of a process that was killed need not wait as long as one behind a slow network.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault("KAFKA_SESSION_SECONDS", "4")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -125,6 +125,8 @@ class Subscription:
             # A handler waits out outages, and while it waits it must not lose its partitions. That the
             # process is alive, heartbeats tell; that it gets on, the liveness page.
             max_poll_interval_ms=24 * 3600 * 1000,
+            session_timeout_ms=int(context.settings.kafka_session_seconds * 1000),
+            heartbeat_interval_ms=int(context.settings.kafka_session_seconds * 1000 / 4),
             rebalance_timeout_ms=30_000,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,

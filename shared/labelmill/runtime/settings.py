@@ -44,6 +44,8 @@ class ServiceSettings(KafkaSettings):
     """Time a graceful stop may take."""
     stall_seconds: float = 120.0
     """Liveness fails when there is work and nothing has moved for this long."""
+    kafka_session_seconds: float = 10.0
+    """After so long without a sign of life a process's partitions go to others."""
     dlq_max_share: float = 0.5
     """Share of the recent records that may be dead letters before the consumer stops."""
     dlq_window: int = 200
