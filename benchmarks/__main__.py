@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.results import keep
 
-NAMES = ("ingest", "pipeline", "llm_calls", "scaling", "memory")
+NAMES = ("ingest", "pipeline", "llm_calls", "scaling", "memory", "promise")
 
 
 def main() -> int:
