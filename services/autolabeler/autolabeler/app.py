@@ -11,6 +11,7 @@ from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import ACCEPTANCE, ITEMS, PROJECTS, RELEASES
 
+from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
 from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
@@ -18,7 +19,7 @@ from autolabeler.llm import LlmAnswerer
 from autolabeler.planning import Plans
 from autolabeler.settings import AutolabelerSettings
 from autolabeler.sink import Sink
-from autolabeler.store import VoteCache
+from autolabeler.store import BudgetStore, VoteCache
 from autolabeler.student import Students
 from autolabeler.voters import Answerer
 from autolabeler.voting import Voting
@@ -45,7 +46,8 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     acceptances = Follower(settings, ACCEPTANCE, AcceptancePublished, health=context.health)
     answerer = answerer or LlmAnswerer(settings)
     cache = VoteCache(context, database, settings.vote_retention_days)
-    calls = Calls(context, settings, answerer, cache)
+    budgets = Budgets(context, projects, BudgetStore(database))
+    calls = Calls(context, settings, answerer, cache=cache, budgets=budgets)
     students = Students(load)
     window = Window(
         settings.autolabeler_window_items,
@@ -73,5 +75,5 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     sink.connect(subscription.bury, labeler.make_room)
     labeler.connect(subscription)
     components: list[Component] = [database, publisher, projects, releases, acceptances]
-    components += [cache, answerer, functions, students, calls, sink, subscription, broker, labeler]
+    components += [cache, budgets, answerer, functions, students, calls, sink, subscription, broker, labeler]
     return Service(context, operations_app(context), components)

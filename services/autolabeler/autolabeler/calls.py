@@ -12,6 +12,9 @@ from labelmill.runtime.service import Context
 from labelmill.topics import ITEMS
 
 from autolabeler.breaker import MAX_RETRY_AFTER, Breaker, State
+from autolabeler.budget import Till
+from autolabeler.budgets import Budgets, Payable
+from autolabeler.cost import Prices
 from autolabeler.limiter import Limiter
 from autolabeler.meters import VoterMeter
 from autolabeler.pooling import Paid
@@ -38,14 +41,24 @@ class Asker(Protocol):
     @property
     def live(self) -> bool: ...
 
-    def take(self, result: Paid | InvalidRecord) -> None:
-        """Take the answer, or why there will be none."""
+    def take(self, result: Paid | InvalidRecord | None) -> None:
+        """Take the answer, or why there will be none; None if the budget does not allow to ask."""
 
 
 class Call:
     """A question on its way, with everybody who waits for its answer. The first one pays."""
 
-    __slots__ = ("answered_before", "askers", "failures", "meter", "payer", "question", "unusable")
+    __slots__ = (
+        "answered_before",
+        "askers",
+        "failures",
+        "hold",
+        "meter",
+        "payer",
+        "question",
+        "till",
+        "unusable",
+    )
 
     def __init__(self, question: Question, asker: Asker, meter: VoterMeter) -> None:
         self.question = question
@@ -55,18 +68,32 @@ class Call:
         self.failures = 0
         self.unusable = 0
         self.answered_before = 0
+        self.till: Till | None = None
+        self.hold = 0
+
+    @property
+    def project(self) -> str:
+        return self.meter.project
+
+    @property
+    def voter(self) -> str:
+        return self.meter.voter
+
+    @property
+    def prices(self) -> Prices:
+        return self.meter.prices
 
     @property
     def live(self) -> bool:
         return any(asker.live for asker in self.askers)
 
-    def settle(self, result: Answer | InvalidRecord) -> None:
+    def settle(self, result: Answer | InvalidRecord | None) -> None:
         """Tell everybody."""
         for asker in self.askers:
-            if isinstance(result, InvalidRecord):
-                asker.take(result)
-            else:
+            if isinstance(result, Answer):
                 asker.take(Paid(result, asker.payer == self.payer))
+            else:
+                asker.take(result)
 
 
 class ModelQueue:
@@ -80,7 +107,9 @@ class ModelQueue:
         context: Context,
         settings: AutolabelerSettings,
         answerer: Answerer,
+        *,
         cache: VoteCache,
+        budgets: Budgets,
         on_end: Callable[[Call, Answer | InvalidRecord | None], None],
     ) -> None:
         """`on_end` hears of every call that will not be tried again, before its askers do: with its result,
@@ -89,6 +118,7 @@ class ModelQueue:
         self._settings = settings
         self._answerer = answerer
         self._cache = cache
+        self._budgets = budgets
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self.limiter = Limiter(
@@ -242,6 +272,8 @@ class ModelQueue:
 
     def _passing(self, call: Call, problem: Passing, started: float) -> None:
         call.meter.failed(problem.kind)
+        if problem.kind == "timeout":
+            self._budgets.settle(call, None, is_lost=True)
         now = self._loop.time()
         if problem.kind != "connection":
             self.limiter.overloaded(now)
@@ -268,6 +300,7 @@ class ModelQueue:
         self._in_order(started)
         if isinstance(problem, Unusable):
             call.meter.failed("unusable")
+            self._budgets.settle(call, None, is_lost=True)
             call.unusable += 1
             if call.unusable < self._settings.llm_unusable_tries:
                 self._again(call, _delay(call.unusable))
@@ -291,14 +324,19 @@ class ModelQueue:
         if self._paused or not call.live:
             self._on_end(call, None)
         elif delay <= 0:
-            self._pending.appendleft(call)
+            self._readmit(call)
         else:
             self._delayed[call] = self._loop.call_later(delay, self._return, call)
 
     def _return(self, call: Call) -> None:
         del self._delayed[call]
-        self._pending.appendleft(call)
+        self._readmit(call)
         self.fill()
+
+    def _readmit(self, call: Call) -> None:
+        """Queue a call for another try; it must be paid for anew if the one before may be charged."""
+        if call.till is not None or self._budgets.pay(call):
+            self._pending.appendleft(call)
 
 
 def _delay(failures: int) -> float:
@@ -314,12 +352,20 @@ class Calls:
     """
 
     def __init__(
-        self, context: Context, settings: AutolabelerSettings, answerer: Answerer, cache: VoteCache
+        self,
+        context: Context,
+        settings: AutolabelerSettings,
+        answerer: Answerer,
+        *,
+        cache: VoteCache,
+        budgets: Budgets,
     ) -> None:
         self._context = context
         self._settings = settings
         self._answerer = answerer
         self._cache = cache
+        self._budgets = budgets
+        budgets.connect(self._begin, self._refuse)
         self._queues: dict[str, ModelQueue] = {}
         self._open: dict[bytes, Call] = {}
         self._recent: dict[bytes, Stored] = {}
@@ -336,9 +382,9 @@ class Calls:
 
     @property
     def all_held(self) -> bool:
-        """Whether there are calls and every one of them waits for its provider's breaker."""
+        """Whether there are calls and every one of them waits for its provider's breaker or for money."""
         busy = [queue for queue in self._queues.values() if queue.has_calls]
-        return bool(busy) and all(queue.waits for queue in busy)
+        return bool(busy or self._budgets.parked) and all(queue.waits for queue in busy)
 
     def ask(self, question: Question, asker: Asker, meter: VoterMeter) -> None:
         """Have `question` answered; `asker` is told. While paused nothing is asked and nobody told."""
@@ -353,11 +399,14 @@ class Calls:
             known.askers.append(asker)
             return
         call = self._open[question.key] = Call(question, asker, meter)
-        self._queue(question.model).push(call)
+        if self._budgets.pay(call):
+            self._begin(call)
 
     def pause(self) -> None:
         """Start no more calls and forget those that wait; those in flight go on."""
         self._paused = True
+        for call in self._budgets.forget():
+            self._open.pop(call.question.key, None)
         for queue in self._queues.values():
             queue.pause()
 
@@ -376,12 +425,27 @@ class Calls:
         queue = self._queues.get(model)
         if queue is None:
             queue = self._queues[model] = ModelQueue(
-                self._context, self._settings, self._answerer, self._cache, self._ended
+                self._context,
+                self._settings,
+                self._answerer,
+                cache=self._cache,
+                budgets=self._budgets,
+                on_end=self._ended,
             )
         return queue
 
+    def _begin(self, call: Payable) -> None:
+        assert isinstance(call, Call)
+        self._queue(call.question.model).push(call)
+
+    def _refuse(self, call: Payable, error: InvalidRecord | None) -> None:
+        assert isinstance(call, Call)
+        self._open.pop(call.question.key, None)
+        call.settle(error)
+
     def _ended(self, call: Call, result: Answer | InvalidRecord | None) -> None:
         self._open.pop(call.question.key, None)
+        self._budgets.settle(call, result if isinstance(result, Answer) else None)
         if isinstance(result, Answer):
             self._recent[call.question.key] = Stored(call.payer, result)
             if len(self._recent) > _RECENT:

@@ -40,6 +40,7 @@ class Job:
         "item",
         "lane",
         "missing",
+        "over_budget",
         "payer",
         "plan",
         "record",
@@ -74,6 +75,8 @@ class Job:
         self.tier = 0
         """How many tiers of LLM voters were asked."""
         self.missing = 0
+        self.over_budget = False
+        """A voter was not asked because the day's budget is spent."""
         self.failure: InvalidRecord | None = None
         self._answers: dict[int, list[Paid | None]] = {}
         self._on_done = on_done
@@ -96,6 +99,14 @@ class Job:
     def take(self, voter: int, turn: int, paid: Paid) -> None:
         """Take an answer; the last one completes the job, or its present tier."""
         self._answers[voter][turn] = paid
+        self._one_less()
+
+    def do_without(self) -> None:
+        """Note that a question is not asked, for want of money: its voter has no vote."""
+        self.over_budget = True
+        self._one_less()
+
+    def _one_less(self) -> None:
         self.missing -= 1
         if self.missing == 0 and self.failure is None:
             if self.tier < len(self.plan.tiers):
@@ -115,14 +126,12 @@ class Job:
 
     def all_votes(self) -> list[Vote]:
         """Return the votes: those of functions, the student's, then the LLMs' in the project's order."""
-        llm = self.plan.llm
-        return [
-            *self.votes,
-            *(self._vote(llm[number], self._answers[number]) for number in sorted(self._answers)),
-        ]
+        votes = [self._vote(self.plan.llm[number], self._answers[number]) for number in sorted(self._answers)]
+        return [*self.votes, *(vote for vote in votes if vote is not None)]
 
-    def _vote(self, voter: LlmVoter, answers: list[Paid | None]) -> Vote:
-        return llm_vote(voter, self.plan.labels, [answer for answer in answers if answer is not None])
+    def _vote(self, voter: LlmVoter, answers: list[Paid | None]) -> Vote | None:
+        paid = [answer for answer in answers if answer is not None]
+        return llm_vote(voter, self.plan.labels, paid) if len(paid) == len(answers) else None
 
 
 class Place:
@@ -143,8 +152,10 @@ class Place:
     def live(self) -> bool:
         return self._job.lane.live and self._job.failure is None
 
-    def take(self, result: Paid | InvalidRecord) -> None:
+    def take(self, result: Paid | InvalidRecord | None) -> None:
         if isinstance(result, InvalidRecord):
             self._job.fail(result)
+        elif result is None:
+            self._job.do_without()
         else:
             self._job.take(self._voter, self._turn, result)

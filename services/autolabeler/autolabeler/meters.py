@@ -10,9 +10,10 @@ class VoterMeter:
     """The counters of one voter of one project."""
 
     def __init__(self, metrics: Metrics, project: str, voter: LlmVoter) -> None:
-        self._prices = voter.prices
+        self.project = project
+        self.voter = voter.name
+        self.prices = voter.prices
         self._errors = metrics.llm_errors
-        self._voter = voter.name
         self._calls = metrics.llm_calls.labels(project, voter.name)
         self._input = metrics.llm_tokens.labels(project, voter.name, "input")
         self._output = metrics.llm_tokens.labels(project, voter.name, "output")
@@ -24,7 +25,7 @@ class VoterMeter:
         self._calls.inc()
         self._input.inc(answer.input_tokens)
         self._output.inc(answer.output_tokens)
-        self._cost.inc(self._prices.cost_usd(answer.input_tokens, answer.output_tokens))
+        self._cost.inc(self.prices.cost_usd(answer.input_tokens, answer.output_tokens))
         if seconds is not None:
             self._seconds.observe(seconds)
 
@@ -35,11 +36,11 @@ class VoterMeter:
         output_tokens = sum(answer.output_tokens for answer in answers)
         self._input.inc(input_tokens)
         self._output.inc(output_tokens)
-        self._cost.inc(self._prices.cost_usd(input_tokens, output_tokens))
+        self._cost.inc(self.prices.cost_usd(input_tokens, output_tokens))
 
     def failed(self, error: str) -> None:
         """Count a call that failed."""
-        self._errors.labels(self._voter, error).inc()
+        self._errors.labels(self.voter, error).inc()
 
 
 class Meters:

@@ -86,8 +86,8 @@ class Sink:
             event_id=job.event_id,
             now_ms=now_ms,
         )
-        if job.suspicious:
-            event = msgspec.structs.replace(event, suspicious=True)
+        if job.suspicious or job.over_budget:
+            event = msgspec.structs.replace(event, suspicious=job.suspicious, over_budget=job.over_budget)
         out = OutRecord(record.partition, record.key, encode(event), passed_on(record))
         self._add(Finished(job.lane, record.offset, job.plan.project, out))
 

@@ -1,8 +1,10 @@
-"""The durable vote cache: what an LLM answered, by what it was asked. All SQL of the autolabeler."""
+"""All SQL of the autolabeler: the durable vote cache (what an LLM answered, by what it was asked), and the
+days' budgets."""
 
 import asyncio
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from labelmill.runtime.postgres import Database
@@ -24,6 +26,17 @@ _PRUNE = """
         SELECT key FROM vote_cache WHERE created_at < now() - make_interval(days => $1) LIMIT $2
     )
 """
+# One statement, so that processes that reserve at once see each other's reservations: the row's lock is held
+# from the look to the write.
+_RESERVE = """
+    INSERT INTO budgets AS b (project, day, reserved) SELECT $1, $2::date, $3 WHERE $3::bigint <= $4::bigint
+    ON CONFLICT (project, day) DO UPDATE SET reserved = b.reserved + $3
+        WHERE b.spent + b.reserved + $3 <= $4
+    RETURNING 1
+"""
+_SETTLE = "UPDATE budgets SET spent = spent + $3, reserved = reserved - $3 WHERE project = $1 AND day = $2"
+_GIVE_BACK = "UPDATE budgets SET reserved = reserved - $3 WHERE project = $1 AND day = $2"
+_TAKEN = "SELECT spent, reserved FROM budgets WHERE project = $1 AND day = $2"
 _COLLECT_SECONDS = 0.005
 """How long answers are collected for one statement: short beside any call, and a handful at 900 a second."""
 _PRUNE_ROWS = 5000
@@ -124,3 +137,45 @@ class VoteCache:
                     status = await self._database.pool.execute(_PRUNE, self._retention_days, _PRUNE_ROWS)
             more = status == f"DELETE {_PRUNE_ROWS}"
             await asyncio.sleep(1.0 if more else _PRUNE_EVERY_SECONDS)
+
+
+class Taken(NamedTuple):
+    """A project's day, in nano-dollars: settled cost, and what processes hold in reserve."""
+
+    spent: int
+    reserved: int
+
+
+class BudgetStore:
+    """The days' money of all projects, shared by all processes (see `budget.py`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def reserve(self, project: str, day: date, amount: int, cap: int) -> bool:
+        """Reserve `amount` if that keeps the day within `cap`, and return whether it did.
+
+        A try whose outcome is lost with the connection is made again: it may then be reserved twice, of which
+        one is lost, as in a crash.
+        """
+        async for attempt in outages():
+            with attempt:
+                row = await self._database.pool.fetchrow(_RESERVE, project, day, amount, cap)
+        return row is not None
+
+    async def settle(self, project: str, day: date, cost: int) -> None:
+        """Turn reserved money into spent. Their sum stays, so that this can be done twice without harm."""
+        async for attempt in outages():
+            with attempt:
+                await self._database.pool.execute(_SETTLE, project, day, cost)
+
+    async def give_back(self, project: str, day: date, amount: int) -> None:
+        """Give up a reservation. Tried once: done twice it would let others spend what is spent."""
+        await self._database.pool.execute(_GIVE_BACK, project, day, amount)
+
+    async def taken(self, project: str, day: date) -> Taken:
+        """Return how a day stands."""
+        async for attempt in outages():
+            with attempt:
+                row = await self._database.pool.fetchrow(_TAKEN, project, day)
+        return Taken(*row) if row else Taken(0, 0)

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import pytest
 from aiokafka import ConsumerRecord
+from autolabeler.budgets import Budgets
 from autolabeler.plan import Plan, plan_of
 from autolabeler.settings import AutolabelerSettings
-from autolabeler.store import Stored
+from autolabeler.store import Stored, Taken
 from autolabeler.voters import Answer, NoAnswer, Question
 from labelmill.events import ItemIngested, ProjectPublished, encode
 from labelmill.projects import project_from
@@ -42,6 +44,41 @@ class FakeCache:
     async def put(self, key: bytes, stored: Stored) -> None:
         await self.gate.wait()
         self.rows.setdefault(key, stored)
+
+
+class FakeBudgetStore:
+    """The days' money without a database."""
+
+    def __init__(self) -> None:
+        self.days: dict[tuple[str, date], Taken] = {}
+
+    async def reserve(self, project: str, day: date, amount: int, cap: int) -> bool:
+        spent, reserved = await self.taken(project, day)
+        if spent + reserved + amount > cap:
+            return False
+        self.days[project, day] = Taken(spent, reserved + amount)
+        return True
+
+    async def settle(self, project: str, day: date, cost: int) -> None:
+        spent, reserved = await self.taken(project, day)
+        self.days[project, day] = Taken(spent + cost, reserved - cost)
+
+    async def give_back(self, project: str, day: date, amount: int) -> None:
+        spent, reserved = await self.taken(project, day)
+        self.days[project, day] = Taken(spent, reserved - amount)
+
+    async def taken(self, project: str, day: date) -> Taken:
+        return self.days.get((project, day), Taken(0, 0))
+
+
+class FakeProjects:
+    """The projects in force, to be changed at will."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, ProjectPublished] = {}
+
+    def get(self, key: str) -> ProjectPublished | None:
+        return self.known.get(key)
 
 
 class FakeAnswerer:
@@ -95,6 +132,21 @@ def context(settings: AutolabelerSettings) -> Context:
 @pytest.fixture
 def cache() -> FakeCache:
     return FakeCache()
+
+
+@pytest.fixture
+def budget_store() -> FakeBudgetStore:
+    return FakeBudgetStore()
+
+
+@pytest.fixture
+def projects() -> FakeProjects:
+    return FakeProjects()
+
+
+@pytest.fixture
+def budgets(context: Context, projects: FakeProjects, budget_store: FakeBudgetStore) -> Budgets:
+    return Budgets(context, projects, budget_store)
 
 
 @pytest.fixture

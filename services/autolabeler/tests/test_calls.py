@@ -41,8 +41,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def calls(context: Context, settings: AutolabelerSettings, answerer, cache) -> AsyncIterator[Calls]:  # type: ignore[no-untyped-def]
-    calls = Calls(context, settings, answerer, cache)
+async def calls(
+    context: Context, settings: AutolabelerSettings, answerer, cache, budgets
+) -> AsyncIterator[Calls]:  # type: ignore[no-untyped-def]
+    calls = Calls(context, settings, answerer, cache=cache, budgets=budgets)
     yield calls
     await calls.stop()
 

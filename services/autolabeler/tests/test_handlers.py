@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 import pytest
+from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
 from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
@@ -78,7 +79,8 @@ class Rig:
         self.commits: list[dict[int, int]] = []
         self.projects, self.releases, self.acceptances = Known(), Known(), Known()
         self.too_many = False
-        self.calls = Calls(context, settings, answerer, cache)
+        budgets = Budgets(context, self.projects, None)  # type: ignore[arg-type] # no project has a cap
+        self.calls = Calls(context, settings, answerer, cache=cache, budgets=budgets)
         self.students = Students(self._load)
         self.functions = Functions(context.metrics, settings.functions_dir, settings.function_seconds)
         self.window = Window(

@@ -19,6 +19,8 @@ LOW_CONFIDENCE: Final = "low_confidence"
 UNCALIBRATED: Final = "uncalibrated"
 ALARM: Final = "alarm"
 AUDIT: Final = "audit"
+BUDGET: Final = "budget"
+"""Voters were left out because the day's budget is spent, and the project then asks people."""
 
 _NOTHING: Final = 2.0
 """A threshold that no confidence reaches."""
@@ -59,6 +61,7 @@ class Policy:
     kind: Kind
     labels: tuple[str, ...]
     rules: Rules
+    people_when_spent: bool
     threshold: float
     cold_start_threshold: float
     promises: bool
@@ -92,6 +95,7 @@ class Policy:
             kind=kind,
             labels=tuple(spec.label_names),
             rules=Rules.of(policy, kind),
+            people_when_spent=spec.budget.when_spent == "people",
             threshold=policy.accept_threshold,
             cold_start_threshold=policy.cold_start_threshold,
             promises=promises,
@@ -112,6 +116,8 @@ class Policy:
         reasons = self.rules.reasons(score.label, score.votes, score.metadata)
         if score.suspicious:
             reasons.insert(0, SUSPICIOUS)
+        if score.over_budget and self.people_when_spent:
+            reasons.append(BUDGET)
         bar = self._bar(score)
         if score.confidence < bar.confidence:
             reasons.append(bar.reason)

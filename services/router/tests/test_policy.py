@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelmill.errors import InvalidRecord
-from labelmill.events import LabelScored, Vote
-from labelmill.projects import AlwaysReview
+from labelmill.events import LabelScored, ProjectPublished, Vote
+from labelmill.projects import AlwaysReview, BudgetSpec
 from router.policy import Policy
 
 MakePolicy = Callable[..., Policy]
@@ -54,6 +54,19 @@ def test_voters_that_differ_go_to_people_only_if_the_policy_says_so(
     assert policy().route(split).reasons == ["disagreement"]
     assert policy(disagreement=False).route(split).accepted
     assert policy().route(score(votes=[vote("positive"), vote("positive")])).accepted
+
+
+@pytest.mark.parametrize(("when_spent", "reasons"), [("people", ["budget"]), ("cheaper", []), ("park", [])])
+def test_a_label_without_its_paid_voters_goes_to_people_if_the_budget_says_so(
+    project: Callable[..., ProjectPublished], score: MakeScore, when_spent: str, reasons: list[str]
+) -> None:
+    event = project()
+    budget = BudgetSpec(usd_per_day=1.0, when_spent=when_spent)  # type: ignore[arg-type]
+    spec = msgspec.structs.replace(event.spec, budget=budget)
+    capped = Policy.of(msgspec.structs.replace(event, spec=spec))
+    short = msgspec.structs.replace(score(0.99), over_budget=True)
+    assert capped.route(short).reasons == reasons
+    assert capped.route(score(0.99)).accepted
 
 
 def test_a_text_that_seems_to_instruct_the_llm_goes_to_people(policy: MakePolicy, score: MakeScore) -> None:
