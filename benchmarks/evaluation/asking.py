@@ -1,35 +1,29 @@
-"""The questions that get an LLM's votes from each confidence source, and how their answers are read. Pure.
+"""The questions that get an LLM's votes by each confidence source, and how their answers are read. Pure.
 
-Prompts and decoding are labelmill's own (`autolabeler.prompt`, `autolabeler.logprobs`): with options in one
-order (`logprobs`) or several (`permuted`), drawn several times (`samples`), or with a second question about
-how sure it is (`verbal`).
+Prompts and decoding are the autolabeler's: options in one order (`logprobs`) or two (`permuted`), five
+samples (`samples`), or a label with a word for how sure the model is (`verbal`).
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 from autolabeler.logprobs import TokenLogprob, distribution, mean
 from autolabeler.prompt import Template, encode_text, templates
+from autolabeler.said import counted, sampled, stated
+from autolabeler.voters import Question, Unusable
 from labelmill.projects import ProjectSpec, VoterSpec
-from labelmill.prompts import option_meant
 
-SAMPLES = 5
-SURENESS = {"certain": 0.95, "likely": 0.8, "unsure": 0.6}
-"""What the model may say about its own answer, and the confidence that is taken to mean."""
+SOURCES: dict[str, dict[str, Any]] = {
+    "logprobs": {},
+    "permuted": {"permutations": 2},
+    "samples": {"method": "samples", "samples": 5},
+    "verbal": {"method": "verbal"},
+}
+"""How the voter differs from the project's for each source."""
 FLOOR = 0.005
 """Least probability of the options together: the autolabeler's default."""
-_HOW_SURE = f"How sure are you of that? Answer with one word: {', '.join(SURENESS)}."
-
-
-class Call(NamedTuple):
-    """One call: its request body, and the key under which its answer is kept."""
-
-    key: str
-    body: bytes
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -43,87 +37,52 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Vote(NamedTuple):
-    """A distribution over the project's labels, in their order, and the input tokens all its calls took."""
+    """A distribution over the project's labels, in their order, and the tokens that all its calls took."""
 
     shares: tuple[float, ...]
     input_tokens: int
+    output_tokens: int
 
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks one voter of a project about a text in every way."""
+    """Asks one voter of a project by one source."""
 
-    plain: Template
-    rotated: tuple[Template, ...]
-    """One a permutation; the first is `plain`'s."""
-    labels: tuple[str, ...]
+    voter: VoterSpec
+    templates: tuple[Template, ...]
 
     @classmethod
-    def of(cls, spec: ProjectSpec, voter: VoterSpec, permutations: int) -> "Asker":
-        several = msgspec.structs.replace(voter, permutations=permutations)
-        rotated = templates(spec, several, voter.model, "max_tokens")
-        return cls(rotated[0], rotated, tuple(spec.label_names))
+    def of(cls, spec: ProjectSpec, voter: VoterSpec, source: str) -> "Asker":
+        changed = msgspec.structs.replace(voter, **SOURCES[source])
+        return cls(changed, templates(spec, changed, voter.model, "max_tokens"))
 
-    def logprobs(self, text: str) -> list[Call]:
-        return [_call(self.plain.question(encode_text(text)).body)]
+    def questions(self, text: str) -> list[Question]:
+        """Return the calls that make a vote on a text."""
+        encoded = encode_text(text)
+        return [template.question(encoded) for template in self.templates]
 
-    def permuted(self, text: str) -> list[Call]:
-        return [_call(template.question(encode_text(text)).body) for template in self.rotated]
-
-    def samples(self, text: str) -> list[Call]:
-        asked = msgspec.json.decode(self.logprobs(text)[0].body)
-        return [
-            _call(msgspec.json.encode(asked | {"temperature": 1, "seed": seed})) for seed in range(SAMPLES)
-        ]
-
-    def verbal(self, text: str, answered: Reply) -> list[Call]:
-        """Return the second question; `answered` is the reply to the first, that of `logprobs`."""
-        asked: dict[str, Any] = msgspec.json.decode(self.logprobs(text)[0].body)
-        said = self.labels[_first_of(self.read_logprobs([answered]).shares)]
-        turns = [{"role": "assistant", "content": said}, {"role": "user", "content": _HOW_SURE}]
-        return [_call(msgspec.json.encode(asked | {"messages": [*asked["messages"], *turns]}))]
-
-    def read_logprobs(self, replies: Sequence[Reply]) -> Vote:
-        """Return the vote; raises autolabeler's Unusable for an answer in prose."""
-        (reply,) = replies
-        return Vote(self.plain.by_label(_shares(reply, self.labels)), reply.input_tokens)
-
-    def read_permuted(self, replies: Sequence[Reply]) -> Vote:
-        pairs = zip(self.rotated, replies, strict=True)
-        rows = [
-            template.by_label(_shares(reply, template.question(b"").answers)) for template, reply in pairs
-        ]
-        return Vote(tuple(mean(rows)), sum(reply.input_tokens for reply in replies))
-
-    def read_samples(self, replies: Sequence[Reply]) -> Vote:
-        """Return the shares of the samples that name a label; even if none does."""
-        meant = Counter(option_meant(reply.text, self.labels) for reply in replies)
-        counts = [meant[number] for number in range(len(self.labels))]
-        total = sum(counts)
-        even = 1 / len(self.labels)
-        shares = tuple(count / total if total else even for count in counts)
-        return Vote(shares, sum(reply.input_tokens for reply in replies))
-
-    def read_verbal(self, replies: Sequence[Reply]) -> Vote:
-        """Return the first answer's label with the confidence that the second one's word means."""
-        first, second = replies
-        label = _first_of(self.read_logprobs([first]).shares)
-        words = tuple(SURENESS)
-        word = words[_first_of(_shares(second, words, floor=0.0))]
-        confidence, others = SURENESS[word], len(self.labels) - 1
-        shares = [(1 - confidence) / others] * len(self.labels)
-        shares[label] = confidence
-        return Vote(tuple(shares), first.input_tokens + second.input_tokens)
+    def vote(self, questions: Sequence[Question], replies: Sequence[Reply]) -> Vote | None:
+        """Return the vote, without the answers in prose; None if all are."""
+        rows = []
+        for template, question, reply in zip(self.templates, questions, replies, strict=True):
+            try:
+                rows.append(template.by_label(_shares(question, reply)))
+            except Unusable:
+                continue
+        if not rows:
+            return None
+        merged = counted(rows) if self.voter.method == "samples" else tuple(mean(rows))
+        tokens = (
+            sum(reply.input_tokens for reply in replies),
+            sum(reply.output_tokens for reply in replies),
+        )
+        return Vote(merged, *tokens)
 
 
-def _shares(reply: Reply, options: tuple[str, ...], floor: float = FLOOR) -> tuple[float, ...]:
+def _shares(question: Question, reply: Reply) -> tuple[float, ...]:
+    if question.method == "samples":
+        return sampled(reply.text, question.answers)
+    if question.method == "verbal":
+        return stated(reply.text, question.answers)
     candidates = [TokenLogprob(token, logprob) for token, logprob in reply.first]
-    return distribution(candidates, options, floor)
-
-
-def _first_of(shares: Sequence[float]) -> int:
-    return max(range(len(shares)), key=shares.__getitem__)
-
-
-def _call(body: bytes) -> Call:
-    return Call(blake2b(body, digest_size=16).hexdigest(), body)
+    return distribution(candidates, question.answers, FLOOR)

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from typing import Any
 import httpx2
 import msgspec
 import numpy as np
-from autolabeler.voters import Unusable
+from autolabeler.voters import Question
 from labelmill.embedding import MINILM
 from labelmill.embedding.minilm import MiniLm
 from labelmill.projects import ProjectSpec, load_project
@@ -31,12 +31,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from trainer.splitting import place_all, sketch
 
-from benchmarks.evaluation.asking import Asker, Call, Reply, Vote
+from benchmarks.evaluation.asking import SOURCES, Asker, Reply, Vote
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent / "votes"
-SOURCES = ("logprobs", "permuted", "samples", "verbal")
-PERMUTATIONS = {"tweets": 2, "bbc": 2}
+NAMES = ("tweets", "bbc")
+CHEAP = "logprobs"
+"""The source that is asked about everything."""
 SUBSET, SUBSET_SEED = 600, 4
 """How many items the dear sources are asked about, and the seed they are drawn with."""
 AT_ONCE, THREADS = 4, 1
@@ -52,7 +53,7 @@ class Item:
 
 
 class Answers:
-    """Answers by the key of their call, in memory and in a file that only grows."""
+    """Answers by the key of their question, in memory and in a file that only grows."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +68,8 @@ class Answers:
         self._file = path.open("ab", buffering=0)
         self._file.write(b"\n")
 
-    def __getitem__(self, call: Call) -> Reply:
-        return self._known[call.key]
-
-    def __contains__(self, call: Call) -> bool:
-        return call.key in self._known
+    def get(self, question: Question) -> Reply | None:
+        return self._known.get(question.key.hex())
 
     def add(self, reply: Reply) -> None:
         self._known[reply.key] = reply
@@ -109,73 +107,56 @@ def subset(count: int) -> NDArray[np.int64]:
 
 
 class Collector:
-    """Asks about one data set's items, source by source."""
+    """Asks about one data set's items by one source."""
 
-    def __init__(self, asker: Asker, items: Sequence[Item], answers: Answers, url: str) -> None:
+    def __init__(self, asker: Asker, texts: Mapping[int, str], answers: Answers) -> None:
+        """`texts` by row are those to ask about."""
         self._asker = asker
-        self._items = items
         self._answers = answers
-        self._url = f"{url}/chat/completions"
-        self._client = httpx2.Client(timeout=120)
+        self._questions = {row: asker.questions(text) for row, text in texts.items()}
 
-    def rows_of(self, source: str) -> list[int]:
-        if source == "logprobs":
-            return list(range(len(self._items)))
-        return [int(row) for row in subset(len(self._items))]
-
-    def ask(self, source: str, progress: Progress) -> None:
+    def ask(self, url: str, progress: Progress, task: str) -> None:
         """Ask what has not been answered yet."""
-        wanted = [call for row in self.rows_of(source) for call in self.calls(source, row)]
-        missing = list({call.key: call for call in wanted if call not in self._answers}.values())
-        task = progress.add_task(source, total=len(missing))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for reply in pool.map(self._reply, missing):
+        wanted = [question for questions in self._questions.values() for question in questions]
+        missing = list({each.key: each for each in wanted if self._answers.get(each) is None}.values())
+        number = progress.add_task(task, total=len(missing))
+        with httpx2.Client(base_url=url, timeout=120) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+            for reply in pool.map(lambda question: _reply(client, question), missing):
                 self._answers.add(reply)
-                progress.advance(task)
+                progress.advance(number)
 
-    def calls(self, source: str, row: int) -> list[Call]:
-        text = self._items[row].content
-        if source == "verbal":
-            first = self._asker.logprobs(text)
-            return [*first, *self._asker.verbal(text, self._answers[first[0]])]
-        calls: list[Call] = getattr(self._asker, source)(text)
-        return calls
-
-    def votes(self, source: str) -> Iterator[tuple[int, Vote]]:
+    def votes(self) -> Iterator[tuple[int, Vote]]:
         """Yield the votes with their rows, without those not asked yet or whose answer cannot be used."""
-        read = getattr(self._asker, f"read_{source}")
-        for row in self.rows_of(source):
-            calls = self.calls(source, row)
-            if not all(call in self._answers for call in calls):
-                continue
-            try:
-                yield row, read([self._answers[call] for call in calls])
-            except Unusable as problem:
-                print(f"{self._items[row].item_id}: {problem}", file=sys.stderr)
-
-    def _reply(self, call: Call) -> Reply:
-        response = self._client.post(
-            self._url, content=call.body, headers={"content-type": "application/json"}
-        )
-        response.raise_for_status()
-        document: dict[str, Any] = response.json()
-        choice, usage = document["choices"][0], document["usage"]
-        positions = choice["logprobs"]["content"]
-        first = [(each["token"], each["logprob"]) for each in positions[0]["top_logprobs"]]
-        tokens = usage["prompt_tokens"], usage["completion_tokens"]
-        return Reply(call.key, choice["message"]["content"], first, *tokens)
+        for row, questions in self._questions.items():
+            replies = [reply for reply in map(self._answers.get, questions) if reply is not None]
+            vote = self._asker.vote(questions, replies) if len(replies) == len(questions) else None
+            if vote is not None:
+                yield row, vote
 
 
-def arrays_of(collector: Collector, items: Sequence[Item], labels: int) -> dict[str, NDArray[Any]]:
-    """Return a float32 array of shape (items, labels) a source, NaN where it was not asked, and the input
-    tokens it took, shape (items,)."""
+def _reply(client: httpx2.Client, question: Question) -> Reply:
+    response = client.post(
+        "/chat/completions", content=question.body, headers={"content-type": "application/json"}
+    )
+    response.raise_for_status()
+    document: dict[str, Any] = response.json()
+    choice, usage = document["choices"][0], document["usage"]
+    positions = (choice.get("logprobs") or {}).get("content") or [{}]
+    first = [(each["token"], each["logprob"]) for each in positions[0].get("top_logprobs", [])]
+    tokens = usage["prompt_tokens"], usage["completion_tokens"]
+    return Reply(question.key.hex(), choice["message"]["content"], first, *tokens)
+
+
+def arrays_of(collectors: Mapping[str, Collector], items: int, labels: int) -> dict[str, NDArray[Any]]:
+    """Return a float32 array of shape (items, labels) a source, NaN where there is no vote, and the input and
+    output tokens it took, shape (items,)."""
     arrays: dict[str, NDArray[Any]] = {}
-    for source in SOURCES:
-        shares = np.full((len(items), labels), np.nan, np.float32)
-        tokens = np.zeros(len(items), np.uint16)
-        for row, vote in collector.votes(source):
-            shares[row], tokens[row] = vote.shares, vote.input_tokens
-        arrays[source], arrays[f"{source}_input_tokens"] = shares, tokens
+    for source, collector in collectors.items():
+        shares = np.full((items, labels), np.nan, np.float32)
+        tokens = np.zeros((items, 2), np.uint16)
+        for row, vote in collector.votes():
+            shares[row], tokens[row] = vote.shares, (vote.input_tokens, vote.output_tokens)
+        arrays[source], arrays[f"{source}_tokens"] = shares, tokens
     return arrays
 
 
@@ -204,20 +185,20 @@ def save(
     vectors: NDArray[np.float32],
 ) -> None:
     """Write votes/NAME.npz: plain arrays, no pickles."""
-    np.savez_compressed(
-        FOLDER / f"{name}.npz",
-        item_ids=np.array([item.item_id for item in items], "S"),
-        labels=np.array(spec.label_names, "U"),
-        truth=np.array([item.truth for item in items], np.int8),
-        groups=groups_of(name, (item.content for item in items)),
-        embedder=np.array(MINILM, "U"),
-        embeddings=vectors.astype(np.float16),
+    stored: dict[str, Any] = {
+        "item_ids": np.array([item.item_id for item in items], "S"),
+        "labels": np.array(spec.label_names, "U"),
+        "truth": np.array([item.truth for item in items], np.int8),
+        "groups": groups_of(name, (item.content for item in items)),
+        "embedder": np.array(MINILM, "U"),
+        "embeddings": vectors.astype(np.float16),
         **arrays,
-    )
+    }
+    np.savez_compressed(FOLDER / f"{name}.npz", **stored)
 
 
 @asynccontextmanager
-async def server(log: Path) -> Any:
+async def server(log: Path) -> AsyncIterator[str]:
     """The local LLM, up for the while."""
     llm = LlmServer(LlmSettings(port=free_port(), threads=THREADS), log)
     await llm.start()
@@ -231,19 +212,27 @@ def collect(name: str, answers: Answers, url: str, sources: Sequence[str], folde
     """Ask what is missing of `sources` and write the data set's votes, made ready in `folder`."""
     spec = load_project((ROOT / "examples" / name / "project.yaml").read_text())
     items = read_items(name, spec)
-    collector = Collector(Asker.of(spec, spec.voters[0], PERMUTATIONS[name]), items, answers, url)
-    columns = (TextColumn(name + " {task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    everything, some = range(len(items)), subset(len(items)).tolist()
+    collectors = {
+        source: Collector(
+            Asker.of(spec, spec.voters[0], source),
+            {row: items[row].content for row in (everything if source == CHEAP else some)},
+            answers,
+        )
+        for source in SOURCES
+    }
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         for source in sources:
-            collector.ask(source, progress)
-    arrays = arrays_of(collector, items, len(spec.labels))
+            collectors[source].ask(url, progress, f"{name} {source}")
+    arrays = arrays_of(collectors, len(items), len(spec.labels))
     save(name, spec, items, arrays, vectors_of(items, folder))
 
 
 async def run(names: Sequence[str], sources: Sequence[str], cache: Path) -> None:
     answers = Answers(cache)
     async with server(cache.with_suffix(".log")) as url:
-        for some in (sources[:1], sources):  # the votes on everything first
+        for some in ([CHEAP], sources):  # the votes on everything first
             for name in names:
                 await asyncio.to_thread(collect, name, answers, url, some, cache.parent)
 
@@ -252,8 +241,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", default=list(PERMUTATIONS), help="tweets, bbc (both)")
-    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=SOURCES)
+    parser.add_argument("names", nargs="*", default=list(NAMES), help="tweets, bbc (both)")
+    parser.add_argument("--sources", nargs="+", choices=tuple(SOURCES), default=tuple(SOURCES))
     parser.add_argument("--cache", type=Path, default=ROOT / ".labelmill" / "evaluation" / "answers.jsonl")
     args = parser.parse_args()
     asyncio.run(run(args.names, args.sources, args.cache))
