@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelmill import student as arithmetic
 from trainer.errors import NotEnough
-from trainer.student import NEVER, Examples, fit, sure_threshold, wilson_lower
+from trainer.student import NEVER, Examples, fit, fit_and_predict, sure_threshold, wilson_lower
 
 FLOATS = st.floats(0, 1)
 
@@ -114,3 +114,18 @@ def test_few_lucky_answers_prove_nothing() -> None:
 def test_wilson_is_a_lower_end(share: float, trials: int) -> None:
     lower = float(wilson_lower(np.array(share), np.array(float(trials))))
     assert -1e-9 <= lower <= share + 1e-9
+
+
+def test_what_a_student_predicts_of_its_own_examples_is_out_of_fold() -> None:
+    rng = np.random.default_rng(0)
+    # Labels that have nothing to do with the vectors: only a student that saw an example knows its label.
+    vectors = rng.normal(size=(80, 60)).astype(np.float32)
+    labels = ["a" if draw < 0.5 else "b" for draw in rng.random(80)]
+    drawn = Examples(vectors, labels, [str(row) for row in range(80)], np.ones(80))
+
+    model, out_of_fold = fit_and_predict(drawn, embedder="minilm", sure_accuracy=0.95)
+
+    said = [model.classes[column] for column in out_of_fold.shares.argmax(axis=1)]
+    right = np.mean([name == labels[row] for name, row in zip(said, out_of_fold.rows, strict=True)])
+    assert out_of_fold.shares.shape == (80, 2)
+    assert right < 0.7

@@ -75,6 +75,17 @@ class _Predictions:
 
 
 @dataclass(frozen=True)
+class OutOfFold:
+    """What students that were fitted without them say of a student's own examples: honest, unlike its own
+    votes on them."""
+
+    rows: Integers
+    """Numbers of the examples; rare labels and more than _MAX_CHOOSING examples are not all predicted."""
+    shares: Floats
+    """Probabilities of the student's classes, shape (rows, classes)."""
+
+
+@dataclass(frozen=True)
 class _Choice:
     """A C with its best temperature, its log loss (nats a decision) and that loss's standard error."""
 
@@ -91,6 +102,13 @@ def fit(examples: Examples, *, embedder: str, sure_accuracy: float, seed: int = 
     Raises:
         NotEnough: fewer than two labels have MIN_TEXTS_A_CLASS different texts.
     """
+    return fit_and_predict(examples, embedder=embedder, sure_accuracy=sure_accuracy, seed=seed)[0]
+
+
+def fit_and_predict(
+    examples: Examples, *, embedder: str, sure_accuracy: float, seed: int = 0
+) -> tuple[StudentModel, OutOfFold]:
+    """Return the student as `fit` does, and its out-of-fold predictions. Raises NotEnough."""
     classes, kept = _learnable(examples)
     numbers = {name: number for number, name in enumerate(classes)}
     truth = np.array([numbers[examples.labels[row]] for row in kept], np.int64)
@@ -98,10 +116,11 @@ def fit(examples: Examples, *, embedder: str, sure_accuracy: float, seed: int = 
     data = _Data(examples.vectors[kept], truth, groups, examples.weights[kept])
     # Matrices this small are slower on several threads than on one, a hundredfold on a busy machine.
     with threadpool_limits(1):
-        chosen = _choose(data.rows(_choosing_rows(len(kept), seed)), len(classes), seed)
+        choosing = _choosing_rows(len(kept), seed)
+        chosen = _choose(data.rows(choosing), len(classes), seed)
         model = _regression(chosen.c).fit(data.vectors, truth, sample_weight=data.weights)
     weight_rows, bias = _coefficients(model, len(classes))
-    return StudentModel(
+    student = StudentModel(
         embedder=embedder,
         dimensions=data.vectors.shape[1],
         classes=classes,
@@ -110,6 +129,7 @@ def fit(examples: Examples, *, embedder: str, sure_accuracy: float, seed: int = 
         temperature=chosen.temperature,
         sure_at=_sure_at(chosen.predictions, chosen.temperature, sure_accuracy),
     )
+    return student, OutOfFold(kept[choosing], _shares(chosen.predictions, chosen.temperature))
 
 
 def sure_threshold(confidence: Floats, correct: Floats, weights: Floats, sure_accuracy: float) -> float:
@@ -220,6 +240,11 @@ def _tempered(c: float, predictions: _Predictions) -> _Choice:
 
 
 def _sure_at(predictions: _Predictions, temperature: float, sure_accuracy: float) -> float:
-    shares = np.exp(log_softmax(predictions.scores / temperature, axis=1))
+    shares = _shares(predictions, temperature)
     correct = (shares.argmax(axis=1) == predictions.truth).astype(np.float64)
     return sure_threshold(shares.max(axis=1), correct, predictions.weights, sure_accuracy)
+
+
+def _shares(predictions: _Predictions, temperature: float) -> Floats:
+    shares: Floats = np.exp(log_softmax(predictions.scores / temperature, axis=1))
+    return shares
