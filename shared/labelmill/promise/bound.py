@@ -32,17 +32,22 @@ Booleans = NDArray[np.bool_]
 _NEVER = 64**3
 """Audits, 262,144, beyond which a threshold counts as out of reach."""
 
-STARTS: tuple[tuple[float, float], ...] = ((0.999, 0.25), (0.99, 0.25), (0.95, 0.25), (0.8, 0.25))
+
+def _threshold(strictness: float) -> float:
+    return max(1e-6, round(1.0 - 10.0**-strictness, 7))
+
+
+THRESHOLDS: tuple[float, ...] = tuple(_threshold(eighth / 8.0) for eighth in range(48, -1, -1))
+"""The fixed grid, strict to lax: 1 - 10**(-u) for u = 6, 5 7/8, ... 0, so 0.999999 ... 0.99 ... 0.9 ... 1e-6.
+
+It reaches so far up because raw confidences of an LLM crowd there: with a grid up to 0.9999, half of what can
+be accepted of overconfident streams was lost. A score of 0 is below all thresholds.
+"""
+
+STARTS: tuple[tuple[float, float], ...] = tuple(
+    (_threshold(u), 1 / 6) for u in (6.0, 4.0, 2.5, 1.5, 0.75, 0.0)
+)
 """Thresholds at which sequences start, and the share of alpha of each."""
-
-
-def _grid() -> tuple[float, ...]:
-    tenths = range(41)
-    return tuple(sorted({round(1.0 - 10.0 ** (-tenth / 10.0), 6) for tenth in tenths}, reverse=True))
-
-
-THRESHOLDS: tuple[float, ...] = _grid()
-"""The fixed grid, strict to lax: 1 - 10**(-u) for u = 4.0, 3.9, ... 0, so 0.9999 ... 0.99 ... 0.9 ... 0."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

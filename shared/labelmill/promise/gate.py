@@ -244,6 +244,7 @@ def _rate(promise: Promise, gate: Gate, missing: int | None) -> float:
         target=gate.target,
         accepted=gate.accepted,
         errors=gate.errors,
+        suspicion=gate.watch.evidence,
     )
 
 
