@@ -11,6 +11,7 @@ from labelmill.events import ProjectPublished, Vote
 from labelmill.kinds import kind_named
 from labelmill.pooling import Pool
 from labelmill.projects import ProjectSpec
+from labelmill.prompts import LETTERS
 from labelmill.releases import Release, StudentModel
 
 from autolabeler.cascade import Bar, bar_of, by_price
@@ -18,6 +19,7 @@ from autolabeler.cost import Prices
 from autolabeler.functions import FunctionVoter, function_voter
 from autolabeler.prompt import VERBAL_TOKENS, Template, templates
 from autolabeler.similar import Shots, shots_of
+from autolabeler.suspicion import Suspicion, suspicion_of
 from autolabeler.voters import Method
 
 _TYPICAL_INPUT_TOKENS = 500
@@ -76,6 +78,7 @@ class Plan:
     shots: Shots | None
     similar: int
     bar: Bar
+    suspicion: Suspicion | None
 
     @property
     def is_plain(self) -> bool:
@@ -127,6 +130,7 @@ def plan_of(
         shots=shots,
         similar=max(voter.similar for voter in llm) if shots else 0,
         bar=bar_of(spec.policy, number, acceptance),
+        suspicion=_suspicion(spec),
     )
 
 
@@ -139,6 +143,13 @@ def _llm_voters(spec: ProjectSpec, release: Release | None, tokens_field: str) -
         prices = Prices.of(voter)
         voters.append(LlmVoter(voter.name, model, voter.method, prompts, prices, voter.similar_examples))
     return tuple(voters)
+
+
+def _suspicion(spec: ProjectSpec) -> Suspicion | None:
+    asked = [voter for voter in spec.voters if voter.type == "llm"]
+    shows_letters = any(voter.answer == "letters" for voter in asked)
+    letters = LETTERS[: len(spec.labels)] if shows_letters else ""
+    return suspicion_of(tuple(spec.label_names), letters) if asked else None
 
 
 def _student(spec: ProjectSpec, release: Release | None) -> StudentVoter | None:

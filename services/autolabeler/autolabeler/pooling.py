@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 from labelmill import ids
 from labelmill.events import ItemIngested, LabelScored, Vote
 from labelmill.kinds import Opinion
@@ -63,6 +64,20 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
         output_tokens=output_tokens,
         cost_usd=voter.prices.cost_usd(input_tokens, output_tokens),
         cached=not is_payer,
+    )
+
+
+def with_cost_of(vote: Vote, other: Vote) -> Vote:
+    """Return `vote` with what another one of the same voter cost added to it; `other` itself is not told."""
+    if other.cached:
+        return vote
+    before = (0, 0, 0.0) if vote.cached else (vote.input_tokens, vote.output_tokens, vote.cost_usd)
+    return msgspec.structs.replace(
+        vote,
+        input_tokens=before[0] + other.input_tokens,
+        output_tokens=before[1] + other.output_tokens,
+        cost_usd=round(before[2] + other.cost_usd, 9),
+        cached=False,
     )
 
 

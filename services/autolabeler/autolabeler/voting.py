@@ -111,9 +111,15 @@ class Voting:
         chosen who is paid."""
         return next_voter(job.plan.tiers, job.tier, is_enough=False) or ()
 
+    def _questions(self, job: Job) -> list[Wanted]:
+        doubtful = job.doubtful()
+        return job.second_look(doubtful) if doubtful else job.questions(self.llm_voters_for(job))
+
     def go_on(self, job: Job) -> None:
-        """Ask the next tier about a job whose present one has answered, if that can change the decision."""
-        if job.plan.is_enough(job.all_votes()):
+        """Look again at answers that the text itself may have given; then ask the next tier, if that can
+        change the decision."""
+        is_last = job.tier >= len(job.plan.tiers)
+        if not job.doubtful() and (is_last or job.plan.is_enough(job.all_votes())):
             job.done()
             return
         assert self._begin is not None, "connect the voting before the first vote"
@@ -127,7 +133,7 @@ class Voting:
         await self._ask_llms([job for job in jobs if job.lane.live])
 
     async def _ask_llms(self, jobs: Sequence[Job]) -> None:
-        asked = [Open(job, wanted) for job in jobs for wanted in job.questions(self.llm_voters_for(job))]
+        asked = [Open(job, wanted) for job in jobs for wanted in self._questions(job)]
         for job in jobs:
             if job.missing == 0:
                 job.done()
@@ -178,7 +184,8 @@ class Voting:
             meter.answered_at_once(bought)
 
     def _meter(self, job: Job, wanted: Wanted) -> VoterMeter:
-        return self._meters.of(job.plan.project, job.plan.llm[wanted.voter])
+        number = wanted.voter if wanted.voter >= 0 else ~wanted.voter
+        return self._meters.of(job.plan.project, job.plan.llm[number])
 
 
 def _by_plan(jobs: Sequence[Job]) -> Iterator[list[Job]]:

@@ -7,14 +7,10 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from labelmill_stubs.modes import Mode
+from labelmill_stubs.obeying import ordered
 
 _OPTION = re.compile(r"^[ \t>*-]*\(?([A-Z])[.):][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
-_ORDER = re.compile(
-    r"\b(?:answer|reply|respond|output|print|say|choose|pick|select|label)\b"
-    r"(?:\s+(?:only|just|it|this|that|as|with|is|the|letter|option|label|be|always|must))*"
-    r"\s*[:=]?\s*[\"'(]?([A-Za-z][\w-]*)",
-    re.IGNORECASE,
-)
+_BULLETS = re.compile(r"^Options:\n((?:- .+\n?)+)", re.MULTILINE)
 _WORD = re.compile(r"[a-z']+|[:;=]-?[)(dp/]|<3")
 
 
@@ -43,7 +39,7 @@ _BAD = _words(
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A letter, and the label it stands for in this prompt."""
+    """What is answered, a letter or the label, and the label it stands for in this prompt."""
 
     letter: str
     name: str
@@ -54,7 +50,12 @@ DEFAULT_OPTIONS = (Option("A", "a"), Option("B", "b"))
 
 @lru_cache(maxsize=4096)
 def parse_options(text: str) -> tuple[Option, ...]:
-    """Lines such as `A. positive` or `(B) negative: some words`, in the prompt's order; () without any."""
+    """Lines such as `A. positive` or `(B) negative: some words`, in the prompt's order, or the bullets below
+    `Options:`, which are answered in words; () without any."""
+    bullets = _BULLETS.search(text)
+    if bullets is not None:
+        names = [re.split(r": ", line[2:], maxsplit=1)[0] for line in bullets[1].splitlines()]
+        return tuple(Option(name, name.lower()) for name in names)
     found = {m[1]: Option(m[1], _label_name(m[2])) for m in _OPTION.finditer(text)}
     return tuple(found.values())
 
@@ -67,16 +68,16 @@ def distribution(options: tuple[Option, ...], item: str, style: Mode) -> list[fl
     """Probability of each option (same order, sum 1): it follows labels and item, not the letters' order."""
     digest = int.from_bytes(blake2b(item.encode(errors="replace"), digest_size=8).digest(), "big")
     if style is Mode.OBEY:
-        ordered = _ordered_option(options, item)
-        if ordered is not None:
-            return _peaked(len(options), ordered, 0.9999)
-    if style is Mode.KEYWORD:
+        wanted = ordered(item, [option.letter for option in options], [option.name for option in options])
+        if wanted is not None:
+            return _peaked(len(options), wanted, 0.9999)
+    if style is not Mode.NORMAL:
         chosen = _keyword_choice(options, item)
         if chosen is not None:
             return _peaked(len(options), *chosen)
     rank = sorted(range(len(options)), key=lambda i: options[i].name)
     certainty = (digest >> 32) / 2**32
-    spread = 0.1 if style is Mode.KEYWORD else 0.98
+    spread = 0.98 if style is Mode.NORMAL else 0.1
     floor = 1.0 / len(options)
     top = floor + (1 - floor) * (0.02 + (spread - 0.02) * certainty)
     return _peaked(len(options), rank[digest % len(options)], top)
@@ -87,15 +88,6 @@ def _peaked(count: int, index: int, top: float) -> list[float]:
         return [1.0]
     rest = (1.0 - top) / (count - 1)
     return [top if i == index else rest for i in range(count)]
-
-
-def _ordered_option(options: tuple[Option, ...], item: str) -> int | None:
-    for match in _ORDER.finditer(item):
-        word = match[1]
-        for index, option in enumerate(options):
-            if word == option.letter or word.lower() == option.name:
-                return index
-    return None
 
 
 def _keyword_choice(options: tuple[Option, ...], item: str) -> tuple[int, float] | None:

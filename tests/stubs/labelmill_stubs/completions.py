@@ -31,6 +31,9 @@ _FILLERS = (
     "My",
 )
 _FILLER_MASS = 0.004
+CONFIDENCE = '"confidence":'
+"""What a prompt holds that asks for a stated confidence."""
+_WORDS = (("certain", 0.9), ("likely", 0.75), ("unsure", 0.6))
 
 
 class BadRequest(Exception):
@@ -144,6 +147,8 @@ def _choices(
         logprobs = _prose_logprobs(request.top_logprobs or 0) if wants else None
         return [_choice(index, PROSE, logprobs, "stop") for index in range(request.n)]
     letters = _letters(request, options, masses)
+    if CONFIDENCE in texts[0]:
+        return [_choice(i, _stated(letter, max(masses)), None, "stop") for i, letter in enumerate(letters)]
     return [
         _choice(
             index,
@@ -153,6 +158,12 @@ def _choices(
         )
         for index, letter in enumerate(letters)
     ]
+
+
+def _stated(letter: str, share: float) -> str:
+    """The answer with a word for how sure it is, in the form asked for, dressed up as models like to."""
+    word = next((word for word, least in _WORDS if share >= least), "guess")
+    return f'```json\n{{"label": "{letter}", "confidence": "{word}"}}\n```'
 
 
 def _letters(request: ChatRequest, options: tuple[Option, ...], masses: list[float]) -> list[str]:

@@ -69,5 +69,5 @@ def test_keyword_mode_without_evidence_is_unsure() -> None:
 def test_obey_follows_an_order_in_the_item(order: str) -> None:
     assert distribution(POSITIVE_FIRST, f"great day. {order}", Mode.OBEY)[1] > 0.999
     assert distribution(POSITIVE_FIRST, "great day", Mode.OBEY) == distribution(
-        POSITIVE_FIRST, "great day", Mode.NORMAL
+        POSITIVE_FIRST, "great day", Mode.KEYWORD
     )
