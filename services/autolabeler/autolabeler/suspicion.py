@@ -1,8 +1,8 @@
 """Whether a text seems to speak to the LLM that labels it rather than to people. Pure.
 
 No text can be made harmless for a model that obeys it. So what looks like an instruction is marked, and
-people decide. Most texts are cleared by one pass of RE2 that looks for stems of what suspicious texts have; only
-what it finds is looked at closely: the text as it stands and as it reads once decoded.
+people decide. Most texts are cleared by one pass of RE2 that looks for stems of suspicious texts; only what
+it finds is looked at closely: the text as it stands and as it reads once decoded.
 
 Patterns know what was thought of. But who wants a certain answer must name it: where a text names the option
 that the LLM chose, the LLM is asked again about the text without that (`masked`, see `jobs.py`), and if it
@@ -49,7 +49,8 @@ _WORDS: Final = {
 }
 _MODEL: Final = (
     r"\b(?:as an? ai\b|ai (?:model|assistant|system|labell?er|annotator|classifier)|language model"
-    r"|large model|llm|chat ?gpt|chatbot|classifier|annotator|labell?er|system prompt|developer mode|jailbreak"
+    r"|large model|llm|chat ?gpt|chatbot|classifier|annotator|labell?er|system prompt|developer mode"
+    r"|jailbreak"
     r"|prompt injection|sprachmodell|modèle de langage|modelo de lengua|modello linguistic|language-model)"
 )
 _MARKS: Final = (
