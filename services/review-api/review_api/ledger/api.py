@@ -16,6 +16,7 @@ from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
 from review_api.projects.api import Project
 from review_api.projects.published import Published
 from review_api.projects.store import ProjectStore
+from review_api.projects.versions import Version
 
 _MOST_MINUTES = (MINUTES_KEPT_DAYS - 1) * 24 * 60
 
@@ -64,10 +65,12 @@ class Stats(BaseModel):
 
 class Promise(BaseModel):
     """What the evidence allows to accept, and what decisions tell of the machine's labels; null before the
-    trainer has looked."""
+    trainer has looked. And today's money."""
 
     acceptance: dict[str, Any] | None
     quality: dict[str, Any] | None
+    spent_today_usd: float = Field(description="cost of the machine since midnight UTC")
+    usd_per_day: float | None = Field(description="the cap in force; null: none")
 
 
 _LINES: Responses = {
@@ -123,12 +126,18 @@ def router(
         summary="The state of the promise, and the machine's quality",
         responses=documented(Promise, 401, 403, 404),
     )
-    async def promise(
-        by: Annotated[Principal, Depends(manager)], project: Annotated[str, Depends(known)]
-    ) -> Response:
+    async def promise(by: Annotated[Principal, Depends(manager)], project: Project) -> Response:
         """Examples in it show items' contents with their labels: for managers only."""
+        version = await _in_force(projects, project)
         found = await published.of(project)
-        return answer({name: found.get(name) for name in Promise.model_fields})
+        return answer(
+            {
+                "acceptance": found.get("acceptance"),
+                "quality": found.get("quality"),
+                "spent_today_usd": await figures.spent_today(project),
+                "usd_per_day": version.spec.budget.usd_per_day,
+            }
+        )
 
     @routes.get(
         "/labels",
@@ -145,3 +154,10 @@ def router(
         return StreamingResponse(export.lines(project, content=content), media_type="application/x-ndjson")
 
     return routes
+
+
+async def _in_force(projects: ProjectStore, project: str) -> Version:
+    version = await projects.get(project)
+    if version is None:
+        raise unknown_project(project)
+    return version

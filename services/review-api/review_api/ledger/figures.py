@@ -48,6 +48,11 @@ WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - $2:
 ORDER BY minute
 """
 
+_SPENT_TODAY: Final = """
+SELECT coalesce(sum(cost_usd), 0) FROM minute_stats
+WHERE project = $1 AND minute >= (extract(epoch FROM now()) * 1000)::bigint / 86400000 * 86400000
+"""
+
 # A day's row keeps the sums of its minutes; a row at midnight is the day's already.
 _FOLD: Final = """
 WITH old AS (
@@ -140,6 +145,10 @@ class Figures:
     async def minutes(self, project: str, last: int) -> list[Minute]:
         """Return the last minutes in which anything was counted, oldest first."""
         return [Minute(**row) for row in await self._database.pool.fetch(_MINUTES, project, last)]
+
+    async def spent_today(self, project: str) -> float:
+        """Return the cost in US dollars of what was scored since midnight UTC, as far as it was routed."""
+        return float(await self._database.pool.fetchval(_SPENT_TODAY, project))
 
     async def fold(self) -> None:
         """Sum up the minutes of long ago by day, so that sums over a project stay cheap for years."""

@@ -5,6 +5,7 @@ import * as figures from "./figures.js";
 import { count, dateTime, decimal, minutes, percent, plural, usd } from "./format.js";
 import { call, segment } from "./http.js";
 import { useProjects, useRepeated, useSession } from "./session.js";
+import { PromiseSection, usePromise } from "./promise.js";
 import { Blank, NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
 
 const REFRESH_MS = 5000;
@@ -51,6 +52,7 @@ function useFigures(project, windowMinutes, onExpired) {
 function Board({ project, onExpired }) {
   const [windowMinutes, setWindow] = useState(60);
   const { shown, stale } = useFigures(project, windowMinutes, onExpired);
+  const promise = usePromise(project);
   return html`<main class="board">
     <header class="board-top">
       <h1>${project.spec.title}</h1>
@@ -65,7 +67,9 @@ function Board({ project, onExpired }) {
     </header>
     ${shown === null && !stale && html`<div class="tiles" aria-busy="true"></div>`}
     ${shown === null && stale && html`<${Blank} title="No figures yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
-    ${shown && html`<${Tiles} shown=${shown} spec=${project.spec} /><${Charts} shown=${shown} /><${Releases} releases=${shown.stats.releases} />`}
+    ${shown && html`<${Tiles} shown=${shown} spec=${project.spec} />
+      ${promise && html`<${PromiseSection} promise=${promise} spec=${project.spec} />`}
+      <${Charts} shown=${shown} /><${Releases} releases=${shown.stats.releases} />`}
   </main>`;
 }
 

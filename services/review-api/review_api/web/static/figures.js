@@ -76,3 +76,27 @@ export function savings(status, spec) {
   const saved = Math.max(0, alone - spent);
   return { spent, saved, savedUsd: Math.max(0, (saved / 60) * spec.usd_per_hour - (status.cost_usd ?? 0)) };
 }
+
+// The share of items and their error when everything from `threshold` up is accepted, read off the curve;
+// null where nothing is. The curve may be in any order; between its points it is a straight line.
+export function standing(points, threshold) {
+  const curve = points.toSorted((a, b) => b.confidence - a.confidence);
+  const after = curve.findIndex((point) => point.confidence <= threshold);
+  if (curve.length === 0 || threshold > 1) return null;
+  if (after === -1) return curve.at(-1);
+  if (after === 0) return curve[0].confidence === threshold ? curve[0] : null;
+  const [above, below] = [curve[after - 1], curve[after]];
+  const way = (above.confidence - threshold) / (above.confidence - below.confidence || 1);
+  const between = (name) => above[name] + way * (below[name] - above[name]);
+  return { confidence: threshold, coverage: between("coverage"), error: between("error"), error_bound: between("error_bound") };
+}
+
+// Round numbers from `low` to `high`, some `wanted` of them.
+export function ticks(low, high, wanted = 5) {
+  const rough = (high - low) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
+}

@@ -12,6 +12,9 @@ const PATHS = {
   help: html`<circle cx="10" cy="10" r="7" /><path d="M8 8a2 2 0 1 1 2.7 1.9c-.5.2-.7.5-.7 1.1M10 13.6v.1" />`,
   close: html`<path d="M5 5l10 10M15 5L5 15" />`,
   spark: html`<path d="M10 3l1.7 5.3L17 10l-5.3 1.7L10 17l-1.7-5.3L3 10l5.3-1.7z" />`,
+  gathering: html`<path d="M6 3h8M6 17h8M7 3v2.5c0 2 6 5 6 9V17M13 3v2.5c0 2-6 5-6 9V17" />`,
+  alarm: html`<path d="M10 3.2L17.6 16.5H2.4zM10 8.2v4M10 14.4v.1" />`,
+  expand: html`<path d="M7 5l6 5-6 5" />`,
   check: html`<path d="M4 10.5l4 4 8-9" />`,
 };
 
