@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "down": "local",
     "bootstrap": "bootstrap",
     "project": "project",
+    "estimate": "estimate",
     "ingest": "items",
     "status": "items",
     "export": "items",

@@ -5,7 +5,6 @@ import io
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -13,21 +12,14 @@ from typing import Annotated, Any, BinaryIO
 import msgspec
 import typer
 from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from labelmill_cli import connection
 from labelmill_cli.api import Api, Rejected, review_api
 from labelmill_cli.options import DEFAULT_HOME, Home, Project
 from labelmill_cli.output import err, out, table
-from labelmill_cli.reading import chunks, csv_lines, ndjson_lines
+from labelmill_cli.reading import chunks
+from labelmill_cli.sources import lines_of, opened, progress_bar, size_of
 
 _SHOWN_REJECTIONS = 20
 _LABEL_COLUMNS = [
@@ -65,10 +57,9 @@ def ingest(
     """Send items to be labelled. Sending the same items again changes nothing."""
     rejected: list[Rejected] = []
     counts = {"accepted": 0, "duplicates": 0, "rejected": 0}
-    with review_api(connection.find(home)) as api, _source(file) as source, _progress() as progress:
-        task = progress.add_task("ingesting", total=_size(source), counts="")
-        read = csv_lines if file.lower().endswith(".csv") else ndjson_lines
-        for chunk in chunks(read(source, id_name, text_name)):
+    with review_api(connection.find(home)) as api, opened(file) as source, progress_bar() as progress:
+        task = progress.add_task("ingesting", total=size_of(source), counts="")
+        for chunk in chunks(lines_of(file, source, id_name, text_name)):
             answer = api.ingest(
                 project, chunk.body, lambda s: progress.update(task, counts=f"server busy, waiting {s:.0f} s")
             )
@@ -117,37 +108,6 @@ def export(
     # CSV has a header besides the labels.
     where = f" to {output}" if output else ""
     err.print(f"{count - (format is Format.CSV):,} labels written{where}", soft_wrap=True)
-
-
-@contextmanager
-def _source(file: str) -> Iterator[BinaryIO]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    with Path(file).open("rb") as opened:
-        yield opened
-
-
-def _size(source: BinaryIO) -> int | None:
-    if source is sys.stdin.buffer or not source.seekable():
-        return None
-    end = source.seek(0, io.SEEK_END)
-    source.seek(0)
-    return end
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[counts]}", markup=False),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
 
 
 def _in_words(counts: dict[str, int]) -> str:
