@@ -1,61 +1,173 @@
 """What the trainer and the autolabeler do with decisions, on arrays: student, pool, calibration. Pure.
 
-The student is fitted by `trainer.student`, pooled by `labelmill.pooling` under reliabilities from
-`trainer.reliabilities`, and calibrated by `trainer.calibrating`, as in the running system.
+The parts are the running system's: `trainer.student`, `trainer.reliabilities`, `labelmill.pooling`,
+`trainer.calibrating` and `labelmill.calibration`.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
+from labelmill.calibration import calibrated_all
 from labelmill.embedding import MINILM
-from labelmill.releases import StudentModel
+from labelmill.events import Vote
+from labelmill.pooling import LEAST_SHARE, pool_all
+from labelmill.releases import Calibrator, Reliability, StudentModel
 from labelmill.student import probabilities
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
-from trainer import student
+from trainer import calibrating, reliabilities, student
 from trainer.errors import NotEnough
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from benchmarks.evaluation.data import Floats, Integers
 
+LLM, STUDENT = "smollm2", "student"
 FOLDS = 5
 
-
-def fit_student(
-    vectors: NDArray[np.float32], decided: Integers, options: int, weights: Floats | None = None
-) -> StudentModel | None:
-    """Return the student of some decisions; None if they are too few."""
-    names = [str(number) for number in range(options)]
-    try:
-        return student.fit(
-            student.Examples(
-                vectors=vectors,
-                labels=[names[number] for number in decided],
-                groups=[str(row) for row in range(len(decided))],
-                weights=np.ones(len(decided)) if weights is None else weights,
-            ),
-            embedder=MINILM,
-            sure_accuracy=0.95,
-        )
-    except NotEnough:
-        return None
+Vectors = NDArray[np.float32]
 
 
-def student_shares(model: StudentModel, vectors: NDArray[np.float32], options: int) -> Floats:
-    """Return the student's distribution, shape (items, options)."""
+@dataclass(frozen=True)
+class Decided:
+    """Decisions to learn from; `vectors` and `llm` (which may be NaN: no vote) are those of their items."""
+
+    vectors: Vectors
+    llm: Floats
+    labels: Integers
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was learned: a release."""
+
+    options: int
+    student: StudentModel | None = None
+    reliabilities: dict[str, Reliability] = field(default_factory=dict)
+    calibrator: Calibrator | None = None
+
+    def student_shares(self, vectors: Vectors) -> Floats | None:
+        """Return the student's distributions, shape (items, options), or None if there is no student."""
+        return None if self.student is None else shares_of(self.student, vectors, self.options)
+
+    def pooled(self, llm: Floats, students: Floats | None) -> Floats:
+        """Return the pool of both votes: by reliabilities if there are any, else their mean."""
+        votes = [llm] if students is None else [llm, students]
+        if not self.reliabilities:
+            return mean_pool(votes, self.options)
+        names = (LLM, STUDENT)[: len(votes)]
+        weights = np.array([self.reliabilities[name].weight for name in names])
+        return pool_all(np.stack([evidence(shares) for shares in votes], axis=1), weights)
+
+    def calibrated(self, pooled: Floats) -> Floats:
+        """Return the probability of being right of each pool's first label; as pooled if not calibrated."""
+        confidence: Floats = pooled.max(axis=1)
+        if self.calibrator is None:
+            return confidence
+        return calibrated_all(self.calibrator, [str(n) for n in pooled.argmax(axis=1)], confidence)
+
+    def score(self, vectors: Vectors, llm: Floats) -> tuple[Integers, Floats]:
+        """Return the label of each item and the calibrated probability that it is right."""
+        pooled = self.pooled(llm, self.student_shares(vectors))
+        return pooled.argmax(axis=1), self.calibrated(pooled)
+
+
+def shares_of(model: StudentModel, vectors: Vectors, options: int) -> Floats:
+    """Return the distributions of a student whose classes are numbers, shape (items, options)."""
     shares = np.zeros((len(vectors), options))
     shares[:, [int(name) for name in model.classes]] = probabilities(model, vectors)
     return shares
 
 
-def cross_fitted(vectors: NDArray[np.float32], decided: Integers, options: int, folds: int = FOLDS) -> Floats:
-    """Return each decided item's distribution by a student that was fitted without it, shape (items,
-    options); even where no student could be."""
-    shares = np.full((len(decided), options), 1 / options)
-    rarest = np.bincount(decided, minlength=options)
-    splitter = StratifiedKFold(
-        min(folds, max(2, int(rarest[rarest > 0].min()))), shuffle=True, random_state=0
+def mean_pool(votes: list[Floats], options: int) -> Floats:
+    """Return the mean of the distributions; NaN rows are no votes, and no vote at all is even."""
+    stacked = np.stack(votes)
+    counts = (~np.isnan(stacked[:, :, :1])).sum(axis=0)
+    pooled: Floats = np.where(counts > 0, np.nansum(stacked, axis=0) / np.maximum(counts, 1), 1 / options)
+    return pooled
+
+
+def evidence(shares: Floats) -> Floats:
+    """Return log-probabilities as `Pool.evidence` does; 0 where there is no vote."""
+    logs: Floats = np.log(np.maximum(np.nan_to_num(shares, nan=1.0), LEAST_SHARE))
+    return logs
+
+
+def learn(decided: Decided, options: int, *, with_student: bool = True) -> Machine:
+    """Return what a training on these decisions publishes: the student, reliabilities and the calibrator,
+    fitted on out-of-fold votes of the student."""
+    model, students = _student(decided, options) if with_student else (None, None)
+    votes = _votes(decided.llm, students)
+    trusted = reliabilities.fit(
+        reliabilities.Ballots(
+            labels=[str(number) for number in range(options)],
+            votes=votes,
+            truth=[str(label) for label in decided.labels],
+            weights=decided.weights,
+        )
     )
-    for train, test in splitter.split(vectors, decided):
-        model = fit_student(vectors[train], decided[train], options)
-        if model is not None:
-            shares[test] = student_shares(model, vectors[test], options)
+    machine = Machine(options, model, trusted)
+    return Machine(options, model, trusted, calibrator_of(machine.pooled(decided.llm, students), decided))
+
+
+def calibrator_of(shares: Floats, decided: Decided) -> Calibrator | None:
+    """Return the calibrator of distributions over decided items, or None if these are too few."""
+    labels = shares.argmax(axis=1)
+    outcomes = calibrating.Outcomes(
+        labels=[str(label) for label in labels],
+        confidences=shares.max(axis=1),
+        right=labels == decided.labels,
+        weights=decided.weights,
+        groups=[str(row) for row in range(len(labels))],
+    )
+    return calibrating.fit([LLM, STUDENT], outcomes)
+
+
+def _student(decided: Decided, options: int) -> tuple[StudentModel | None, Floats | None]:
+    examples = student.Examples(
+        vectors=decided.vectors,
+        labels=[str(label) for label in decided.labels],
+        groups=[str(row) for row in range(len(decided.labels))],
+        weights=decided.weights,
+    )
+    try:
+        model, predicted = student.fit_and_predict(examples, embedder=MINILM, sure_accuracy=0.95)
+    except NotEnough:
+        return None, None
+    # An example of a label too rare to be learned is one the student knows nothing of.
+    shares = shares_of(model, decided.vectors, options)
+    columns = np.array(model.classes, np.int64)
+    shares[predicted.rows[:, None], columns[None, :]] = predicted.shares
+    return model, shares
+
+
+def _votes(llm: Floats, students: Floats | None) -> list[list[Vote]]:
+    sources = [(LLM, "logprobs", llm)] + ([(STUDENT, "student", students)] if students is not None else [])
+    return [
+        [_vote(name, source, shares[row]) for name, source, shares in sources if not np.isnan(shares[row, 0])]
+        for row in range(len(llm))
+    ]
+
+
+def _vote(name: str, source: str, shares: Floats) -> Vote:
+    label = int(shares.argmax())
+    return Vote(
+        voter=name,
+        version="1",
+        source=source,
+        label=str(label),
+        confidence=float(shares[label]),
+        probabilities={str(number): float(share) for number, share in enumerate(shares)},
+    )
+
+
+def cross_fitted(vectors: Vectors, labels: Integers, options: int) -> Floats:
+    """Return each item's distribution by a student that was fitted without it, shape (items, options)."""
+    shares = np.empty((len(labels), options))
+    splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    for train, test in splitter.split(vectors, labels):
+        decided = Decided(
+            vectors[train], np.full((len(train), options), np.nan), labels[train], np.ones(len(train))
+        )
+        model, _ = _student(decided, options)
+        shares[test] = 1 / options if model is None else shares_of(model, vectors[test], options)
     return shares

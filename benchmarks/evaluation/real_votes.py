@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 
-from benchmarks.evaluation.data import FOLDER, NAMES, DataSet, load
-from benchmarks.evaluation.learning import Floats, cross_fitted
+from benchmarks.evaluation.data import FOLDER, NAMES, DataSet, Floats, load
+from benchmarks.evaluation.learning import cross_fitted
 
 SEED = 0
 
