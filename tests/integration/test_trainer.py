@@ -23,6 +23,7 @@ from labelmill.events import (
     ProjectPublished,
     ReleasePublished,
     ReviewDecided,
+    Vote,
     encode,
 )
 from labelmill.projects import load_project
@@ -93,8 +94,17 @@ def decided(project: str, tweet: Tweet, *, wrong: float = 0.25, **fields: Any) -
         "guideline_version": 1,
         "release": 0,
         "decided_at": int(time.time() * 1000),
+        "votes": [machine_vote(machine)],
     }
     return ReviewDecided(**{**base, **fields})
+
+
+def machine_vote(label: str) -> Vote:
+    """What the LLM says, always as sure."""
+    probabilities = {each: 0.8 if each == label else 0.2 for each in ("positive", "negative")}
+    return Vote(
+        voter="llm", version="m", source="logprobs", label=label, confidence=0.8, probabilities=probabilities
+    )
 
 
 def out(event: ReviewDecided) -> OutRecord:
@@ -225,6 +235,9 @@ async def test_decisions_become_a_student_that_beats_the_machine(bench: Bench, t
     assert release.student is not None
     assert release.evaluation.accuracy > release.evaluation.present_accuracy + 0.03
     assert release.decisions == 500
+    assert release.reliabilities["llm"].accuracy == pytest.approx(0.75, abs=0.06)
+    assert release.reliabilities["student"].accuracy > 0.75
+    assert ["llm", "student"] in [calibrator.voters for calibrator in release.calibrators]
     assert told["releases"][0]["in_force"]
     assert told["releases"][0]["published_at"]
     assert told["candidates"][0]["promoted"]

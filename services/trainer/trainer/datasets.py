@@ -3,11 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from trainer.splitting import Side
 
 _VERSION_CHARS = 16
+
+
+class Text(Protocol):
+    """A decision's content, by where it is stored and what it is."""
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def content_hash(self) -> str: ...
 
 
 class Membership(NamedTuple):

@@ -1,9 +1,17 @@
 """A training as a row: what it is, and what a step of it can come to. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from labelmill.releases import Evaluation, FineTunedModel, Release, StudentModel
+from labelmill.releases import (
+    Calibrator,
+    Evaluation,
+    FineTunedModel,
+    Release,
+    Reliability,
+    Shot,
+    StudentModel,
+)
 
 from trainer.evaluation import Verdict
 
@@ -45,6 +53,10 @@ class Proposal:
     verdict: Verdict
     student: StudentModel | None = None
     finetuned: FineTunedModel | None = None
+    reliabilities: dict[str, Reliability] = field(default_factory=dict)
+    calibrators: list[Calibrator] = field(default_factory=list)
+    embedder: str = ""
+    shots: list[Shot] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -77,13 +89,35 @@ def retry_at(failures: int, now: int) -> int | None:
 def next_release(
     proposal: Proposal, present: Release | None, dataset: str, decisions: int, now: int
 ) -> Release:
-    """Return the release that promotes `proposal`: what it does not bring is kept from the present one."""
+    """Return the release that promotes `proposal`: what it does not bring is kept from the present one.
+
+    A model that is new to a voter takes with it what was measured of the old one.
+    """
+    kept = Proposal(proposal.evaluation, proposal.verdict)
+    if present is not None:
+        replaced = proposal.finetuned.voter if proposal.finetuned else None
+        kept = Proposal(
+            proposal.evaluation,
+            proposal.verdict,
+            student=present.student,
+            finetuned=present.finetuned,
+            reliabilities={name: each for name, each in present.reliabilities.items() if name != replaced},
+            calibrators=[each for each in present.calibrators if replaced not in each.voters],
+            embedder=present.embedder,
+            shots=present.shots,
+        )
+    measured = proposal if proposal.reliabilities else kept
+    shown = proposal if proposal.shots else kept
     return Release(
         number=(present.number if present else 0) + 1,
         dataset=dataset,
         decisions=decisions,
         evaluation=proposal.evaluation,
         created_at=now,
-        student=proposal.student or (present.student if present else None),
-        finetuned=proposal.finetuned or (present.finetuned if present else None),
+        student=proposal.student or kept.student,
+        finetuned=proposal.finetuned or kept.finetuned,
+        reliabilities=measured.reliabilities,
+        calibrators=measured.calibrators,
+        embedder=shown.embedder,
+        shots=shown.shots,
     )

@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import msgspec
 from labelmill import ids
-from labelmill.events import ReleasePublished, ReviewDecided, encode
+from labelmill.events import ReleasePublished, ReviewDecided, Vote, encode
 from labelmill.releases import Release
 from labelmill.runtime.postgres import Database
 
-from trainer.datasets import Dataset, Member, Membership, dataset_of
+from trainer.datasets import Dataset, Member, Membership, Text, dataset_of
 from trainer.errors import Superseded
 from trainer.jobs import Job, Proposal, State
 from trainer.splitting import MOST_A_BAND, Placed, Side, Sketch, place_all
@@ -23,6 +23,7 @@ from trainer.triggers import Facts
 _RECORDING, _TRAINING, _RELEASING = 0x7401, 0x7402, 0x7403
 
 _release_decoder = msgspec.json.Decoder(ReleasePublished)
+_votes_decoder = msgspec.json.Decoder(list[Vote])
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,15 @@ class Store:
             for row in rows
         ]
 
-    async def contents(self, members: Sequence[Member]) -> list[str]:
+    async def votes(self, members: Sequence[Member]) -> list[list[Vote]]:
+        """Return the machine's votes on each of `members`."""
+        rows = await self._pool.fetch(
+            "SELECT seq, votes FROM decisions WHERE seq = ANY($1)", [member.seq for member in members]
+        )
+        by_seq = {row["seq"]: _votes_decoder.decode(row["votes"]) for row in rows}
+        return [by_seq[member.seq] for member in members]
+
+    async def contents(self, members: Sequence[Text]) -> list[str]:
         """Return the content of each of `members`."""
         rows = await self._pool.fetch(
             "SELECT seq, content FROM decisions WHERE seq = ANY($1)", [member.seq for member in members]

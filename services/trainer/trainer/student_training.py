@@ -1,26 +1,39 @@
-"""The trainer `student`: embeddings from the cache or the training process, a fit there, a verdict here."""
+"""The trainer `student`: a fit in the training process, what it teaches of the voters, a verdict."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from labelmill.embedding import MINILM
 from labelmill.projects import ProjectSpec
-from labelmill.releases import Release, StudentModel
+from labelmill.releases import Release, Shot, StudentModel
 from numpy.typing import NDArray
 
-from trainer import evaluation
+from trainer import evaluation, learning
+from trainer.cast import Cast
 from trainer.datasets import Dataset, Member, sides
+from trainer.embeddings import Embeddings
 from trainer.errors import NotEnough, WorkerFailed
 from trainer.jobs import Ended, Job, Outcome, Proposal
+from trainer.learning import Decided, Learned
 from trainer.settings import TrainerSettings
+from trainer.shots import Candidate, chosen, wants_shots
 from trainer.store import Store
 from trainer.training_process import TrainingProcess
-from trainer.weighting import FIT_RATIO, inverse_propensity
-from trainer.work import Embed, Embedded, Fit, Fitted, Lacking
+from trainer.weighting import FIT_RATIO, JUDGE_RATIO, inverse_propensity
+from trainer.work import Fit, Fitted, Lacking
 
-_AT_ONCE = 256
-"""Texts embedded before they are stored: so many are embedded again after a crash at most."""
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A student with its out-of-fold probabilities on the training side."""
+
+    model: StudentModel
+    shares: NDArray[np.float64]
 
 
 class StudentTrainer:
@@ -28,6 +41,7 @@ class StudentTrainer:
 
     def __init__(self, store: Store, settings: TrainerSettings) -> None:
         self._store = store
+        self._embeddings = Embeddings(store, settings)
         self._settings = settings
 
     async def advance(
@@ -35,74 +49,109 @@ class StudentTrainer:
     ) -> Outcome:
         """Return the candidate with its verdict, or what is missing. Raises WorkerFailed."""
         members = await self._store.members(dataset)
-        train, held_out = sides(members)
+        train_rows, held_rows = sides(members)
+        train = [members[row] for row in train_rows]
+        held = [members[row] for row in held_rows]
         try:
-            evaluation.check_held_out(len(held_out))
+            evaluation.check_held_out(len(held))
             async with TrainingProcess(
                 self._settings.training_threads, self._settings.training_timeout_seconds
             ) as process:
-                vectors = await self._vectors(members, process)
-                model = await self._fit([members[row] for row in train], vectors[train], spec, process)
+                vectors = await self._embeddings.of(members, process)
+                fitted = await _fit(train, vectors[train_rows], spec, process)
         except NotEnough as lacking:
             return Ended(str(lacking), failed=False)
-        held = [members[row] for row in held_out]
-        return await asyncio.to_thread(_propose, model, present, held, vectors[held_out], len(spec.labels))
-
-    async def _vectors(self, members: Sequence[Member], process: TrainingProcess) -> NDArray[np.float32]:
-        """Return one row a member, from the cache where it is there; what is not is embedded and kept."""
-        vectors: NDArray[np.float32] | None = None
-        for start in range(0, len(members), _AT_ONCE):
-            rows = await self._chunk(members[start : start + _AT_ONCE], process)
-            if vectors is None:
-                vectors = np.empty((len(members), rows.shape[1]), np.float32)
-            vectors[start : start + len(rows)] = rows
-        assert vectors is not None, "a dataset with held-out decisions is not empty"
-        return vectors
-
-    async def _chunk(self, members: Sequence[Member], process: TrainingProcess) -> NDArray[np.float32]:
-        vectors = await self._store.embeddings(MINILM, [member.content_hash for member in members])
-        missing = {each.content_hash: each for each in members if each.content_hash not in vectors}
-        if missing:
-            texts = await self._store.contents(list(missing.values()))
-            fresh = await _embed(dict(zip(missing, texts, strict=True)), process)
-            await self._store.add_embeddings(MINILM, fresh)
-            vectors |= fresh
-        packed = b"".join(vectors[member.content_hash] for member in members)
-        return np.frombuffer(packed, "<f4").reshape(len(members), -1)
-
-    async def _fit(
-        self,
-        members: Sequence[Member],
-        vectors: NDArray[np.float32],
-        spec: ProjectSpec,
-        process: TrainingProcess,
-    ) -> StudentModel:
-        reply = await process.call(
-            Fit(
-                embedder=MINILM,
-                dimensions=vectors.shape[1],
-                vectors=vectors.tobytes(),
-                labels=[member.label for member in members],
-                groups=[member.group for member in members],
-                weights=inverse_propensity([member.propensity for member in members], FIT_RATIO).tolist(),
-                sure_accuracy=spec.training.sure_accuracy,
-            )
+        proposal = await asyncio.to_thread(
+            _propose, fitted.model, present, held, vectors[held_rows], len(spec.labels)
         )
-        if isinstance(reply, Lacking):
-            raise NotEnough(reply.reason)
-        if not isinstance(reply, Fitted):
-            raise WorkerFailed(f"a fit was answered with {type(reply).__name__}")
-        return reply.model
+        learned = await self._learned(fitted, train, spec, present)
+        shots = await self._shots(train, vectors[train_rows], spec)
+        return _with_learned(proposal, present, learned, shots)
+
+    async def _learned(
+        self, fitted: _Fit, train: Sequence[Member], spec: ProjectSpec, present: Release | None
+    ) -> tuple[Learned, Learned]:
+        """Return what is learned of the voters with the student, and without one."""
+        decided = Decided(
+            votes=await self._store.votes(train),
+            shares=fitted.shares,
+            labels=[member.label for member in train],
+            weights=inverse_propensity([member.propensity for member in train], JUDGE_RATIO),
+            groups=[member.group for member in train],
+        )
+        finetuned = present.finetuned if present else None
+        casts = [Cast(spec, fitted.model, finetuned), Cast(spec, None, finetuned)]
+        with_student, without = [await asyncio.to_thread(learning.learn, spec, c, decided) for c in casts]
+        return with_student, without
+
+    async def _shots(self, train: Sequence[Member], vectors: Vectors, spec: ProjectSpec) -> list[Shot]:
+        if not wants_shots(spec):
+            return []
+        contents = await self._store.contents(train)
+        return chosen(
+            [
+                Candidate(content, member.label, member.group, vector.astype("<f4").tobytes())
+                for content, member, vector in zip(contents, train, vectors, strict=True)
+            ]
+        )
 
 
-async def _embed(texts: Mapping[str, str], process: TrainingProcess) -> dict[str, bytes]:
-    reply = await process.call(Embed(MINILM, list(texts.values())))
-    if not isinstance(reply, Embedded):
-        raise WorkerFailed(f"texts were answered with {type(reply).__name__}")
-    size = reply.dimensions * 4
-    return {
-        content_hash: reply.vectors[row * size : (row + 1) * size] for row, content_hash in enumerate(texts)
-    }
+async def _fit(
+    members: Sequence[Member], vectors: Vectors, spec: ProjectSpec, process: TrainingProcess
+) -> _Fit:
+    reply = await process.call(
+        Fit(
+            embedder=MINILM,
+            dimensions=vectors.shape[1],
+            vectors=vectors.tobytes(),
+            labels=[member.label for member in members],
+            groups=[member.group for member in members],
+            weights=inverse_propensity([member.propensity for member in members], FIT_RATIO).tolist(),
+            sure_accuracy=spec.training.sure_accuracy,
+        )
+    )
+    if isinstance(reply, Lacking):
+        raise NotEnough(reply.reason)
+    if not isinstance(reply, Fitted):
+        raise WorkerFailed(f"a fit was answered with {type(reply).__name__}")
+    shares = np.frombuffer(reply.shares, "<f4").reshape(len(members), -1).astype(np.float64)
+    return _Fit(reply.model, shares)
+
+
+def _with_learned(
+    proposal: Proposal, present: Release | None, learned: tuple[Learned, Learned], shots: list[Shot]
+) -> Proposal:
+    """Return the proposal with what was learned of the voters.
+
+    A student that is no better is left out. What was learned of the other voters is promoted all the same
+    where no student is in force: the first time something can be calibrated, and each time the decisions
+    behind it have doubled. (Every release has to earn its promise anew, so not at every training.)
+    """
+    with_student, without = learned
+    verdict, student, kept = proposal.verdict, proposal.student, with_student
+    judged = proposal.evaluation
+    if not verdict.promote and _is_news(without, present):
+        student, kept = None, without
+        judged = msgspec.structs.replace(
+            judged, accuracy=judged.present_accuracy, log_loss=0.0, sure_share=0.0
+        )
+        verdict = evaluation.Verdict(True, f"voters measured and calibrated; the student is {verdict.reason}")
+    return Proposal(
+        evaluation=judged,
+        verdict=verdict,
+        student=student,
+        reliabilities=kept.reliabilities,
+        calibrators=kept.calibrators,
+        embedder=MINILM if shots else "",
+        shots=shots,
+    )
+
+
+def _is_news(learned: Learned, present: Release | None) -> bool:
+    if not learned.calibrators or (present is not None and present.student is not None):
+        return False
+    before = sum(each.decisions for each in present.calibrators) if present else 0
+    return sum(each.decisions for each in learned.calibrators) >= 2 * before
 
 
 def _propose(

@@ -35,9 +35,11 @@ class Embedded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Fitted(msgspec.Struct, frozen=True, tag=True):
-    """The answer to Fit."""
+    """The answer to Fit. `shares` is float32, shape (decisions, classes), row-major: the out-of-fold
+    probabilities, NaN where there are none."""
 
     model: StudentModel
+    shares: bytes
 
 
 class Lacking(msgspec.Struct, frozen=True, tag=True):

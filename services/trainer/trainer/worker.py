@@ -14,6 +14,7 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 from labelmill.embedding import Embedder, load_embedder
+from labelmill.student import probabilities
 
 from trainer.errors import NotEnough
 from trainer.work import LENGTH_BYTES, Broken, Embed, Embedded, Fit, Fitted, Lacking, Reply, Request, framed
@@ -56,7 +57,14 @@ def _fit(request: Fit) -> Fitted:
         groups=request.groups,
         weights=np.asarray(request.weights, np.float64),
     )
-    return Fitted(student.fit(examples, embedder=request.embedder, sure_accuracy=request.sure_accuracy))
+    model, predicted = student.fit_and_predict(
+        examples, embedder=request.embedder, sure_accuracy=request.sure_accuracy
+    )
+    # Of an example whose label is not learned the student's own opinion is honest: it was not fitted on it.
+    shares = probabilities(model, examples.vectors)
+    shares[[label in model.classes for label in examples.labels]] = np.nan
+    shares[predicted.rows] = predicted.shares
+    return Fitted(model, shares.astype("<f4").tobytes())
 
 
 @cache
