@@ -66,7 +66,7 @@ class StudentTrainer:
         )
         learned = await self._learned(fitted, train, spec, present)
         shots = await self._shots(train, vectors[train_rows], spec)
-        return _with_learned(proposal, present, learned, shots)
+        return _with_learned(proposal, spec, present, learned, shots)
 
     async def _learned(
         self, fitted: _Fit, train: Sequence[Member], spec: ProjectSpec, present: Release | None
@@ -119,18 +119,24 @@ async def _fit(
 
 
 def _with_learned(
-    proposal: Proposal, present: Release | None, learned: tuple[Learned, Learned], shots: list[Shot]
+    proposal: Proposal,
+    spec: ProjectSpec,
+    present: Release | None,
+    learned: tuple[Learned, Learned],
+    shots: list[Shot],
 ) -> Proposal:
     """Return the proposal with what was learned of the voters.
 
-    A student that is no better is left out. What was learned of the other voters is promoted all the same
-    where no student is in force: the first time something can be calibrated, and each time the decisions
-    behind it have doubled. (Every release has to earn its promise anew, so not at every training.)
+    A student that is no better is left out. Under a promise, which accepts only calibrated scores, what was
+    learned of the other voters is promoted all the same where no student is in force: the first time something
+    can be calibrated, and each time the decisions behind it have doubled. (Not at every training, for every
+    release has to earn its promise anew.)
     """
     with_student, without = learned
     verdict, student, kept = proposal.verdict, proposal.student, with_student
     judged = proposal.evaluation
-    if not verdict.promote and _is_news(without, present):
+    promised = spec.policy.target_error is not None
+    if promised and not verdict.promote and _is_news(without, present):
         student, kept = None, without
         judged = msgspec.structs.replace(
             judged, accuracy=judged.present_accuracy, log_loss=0.0, sure_share=0.0
