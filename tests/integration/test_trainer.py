@@ -21,16 +21,18 @@ from labelmill.events import (
     Decision,
     EventDecoder,
     ProjectPublished,
+    QualityPublished,
     ReleasePublished,
     ReviewDecided,
     Vote,
     encode,
 )
 from labelmill.projects import load_project
+from labelmill.quality import Quality
 from labelmill.releases import Release
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.student import probabilities
-from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED, item_key
+from labelmill.topics import PROJECTS, QUALITY, RELEASES, REVIEWS_DECIDED, item_key
 from labelmill_local.system import Running, System
 from labelmill_stubs.topics import read_to_end, until_handled
 
@@ -136,6 +138,12 @@ class Bench:
         records = await read_to_end(self.system.kafka_settings, RELEASES.name)
         mine = [record for record in records if record.key == project.encode()]
         return [EventDecoder(ReleasePublished).decode(record.value).release for record in mine]
+
+    async def qualities(self, project: str) -> list[Quality]:
+        """Every look at quality on the topic so far."""
+        records = await read_to_end(self.system.kafka_settings, QUALITY.name)
+        mine = [record for record in records if record.key == project.encode()]
+        return [EventDecoder(QualityPublished).decode(record.value).quality for record in mine]
 
     async def dead_letters(self, project: str) -> list[str]:
         records = await read_to_end(self.system.kafka_settings, DLQ)
@@ -253,6 +261,24 @@ async def test_decisions_become_a_student_that_beats_the_machine(bench: Bench, t
     assert sure.mean() > 0.2
     assert np.mean(np.array(right)[sure]) > 0.9
     print(f"500 decisions to a release: {took:.1f} s")
+
+    async def looked() -> bool:
+        return bool(await bench.qualities("first"))
+
+    await until(looked)
+    quality = (await bench.qualities("first"))[-1]
+    assert (quality.release, quality.duplicates) == (1, 0)
+    assert 60 < quality.decisions < 140, "held-out ones only"
+    assert quality.accuracy > 0.75
+    assert quality.reliability
+    assert quality.risk_coverage[-1].coverage == pytest.approx(1.0)
+    async with bench.client(trainer) as client:
+        assert (await client.post("/v1/projects/first/quality")).status_code == 202
+
+    async def looked_again() -> bool:
+        return len(await bench.qualities("first")) > 1
+
+    await until(looked_again)
 
 
 async def until_release(bench: Bench, project: str, number: int) -> None:

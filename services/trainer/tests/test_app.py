@@ -48,7 +48,14 @@ class Away:
 def client_of(error: Exception) -> TestClient:
     settings = TrainerSettings(trainer_token=SecretStr("secret"))
     projects = {"p": SimpleNamespace(project="p")}
-    api = Api(Away(error), projects, None, None, settings)  # type: ignore[arg-type]
+    api = Api(
+        store=Away(error),  # type: ignore[arg-type]
+        projects=projects,  # type: ignore[arg-type]
+        trainings=None,  # type: ignore[arg-type]
+        relay=None,  # type: ignore[arg-type]
+        qualities=None,  # type: ignore[arg-type]
+        settings=settings,
+    )
     app = operations_app(Context.create("trainer", settings), api.routes())
     return TestClient(app, headers={"Authorization": "Bearer secret"})
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from trainer import rollback
 from trainer.errors import NothingToRestore, Superseded
+from trainer.looking import Qualities
 from trainer.relay import Relay
 from trainer.rollback import Published
 from trainer.settings import TrainerSettings
@@ -38,16 +39,19 @@ class Api:
 
     def __init__(
         self,
+        *,
         store: Store,
         projects: Follower[ProjectPublished],
         trainings: Trainings,
         relay: Relay,
+        qualities: Qualities,
         settings: TrainerSettings,
     ) -> None:
         self._store = store
         self._projects = projects
         self._trainings = trainings
         self._relay = relay
+        self._qualities = qualities
         self._token = settings.trainer_token.get_secret_value().encode()
 
     def routes(self) -> list[Route]:
@@ -55,6 +59,7 @@ class Api:
         base = "/v1/projects/{project}"
         return [
             Route(f"{base}/train", self._guarded(self._train), methods=["POST"]),
+            Route(f"{base}/quality", self._guarded(self._look), methods=["POST"]),
             Route(f"{base}/releases", self._guarded(self._releases), methods=["GET"]),
             Route(f"{base}/rollback", self._guarded(self._rollback), methods=["POST"]),
         ]
@@ -92,6 +97,11 @@ class Api:
         job = await self._store.request(event.project, trainer, Trigger.ON_DEMAND, int(time.time() * 1000))
         self._trainings.changed(event.project)
         return JSONResponse({"project": event.project, "job": job}, status_code=202)
+
+    async def _look(self, request: Request) -> JSONResponse:
+        project = (await self._project(request)).project
+        self._qualities.changed(project)
+        return JSONResponse({"project": project}, status_code=202)
 
     async def _releases(self, request: Request) -> JSONResponse:
         project = (await self._project(request)).project

@@ -11,7 +11,10 @@ from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED
 
 from trainer.api import Api
+from trainer.embeddings import Embeddings
 from trainer.handlers import Decisions
+from trainer.looking import Qualities
+from trainer.looks import Looks
 from trainer.openai_finetuning import Provider
 from trainer.openai_training import OpenAiTrainer
 from trainer.publications import Publications
@@ -54,6 +57,17 @@ def build(settings: TrainerSettings) -> Service:
         health=health,
         metrics=metrics,
     )
+    qualities = Qualities(
+        looks=Looks(database),
+        embeddings=Embeddings(store, settings),
+        publications=publications,
+        projects=projects,
+        present=trainings.present,
+        relay=relay,
+        settings=settings,
+        health=health,
+    )
+    trainings.on_settled(qualities.changed)
     decisions = Decisions(store, projects, trainings, settings.split_key.get_secret_value())
     subscription = Subscription(
         context,
@@ -64,7 +78,14 @@ def build(settings: TrainerSettings) -> Service:
         handle=decisions.handle,
         max_records=settings.trainer_batch_records,
     )
-    api = Api(store, projects, trainings, relay, settings)
+    api = Api(
+        store=store,
+        projects=projects,
+        trainings=trainings,
+        relay=relay,
+        qualities=qualities,
+        settings=settings,
+    )
     inputs: list[Component] = [database, publisher, projects, releases]
-    work: list[Component] = [provider, relay, trainings, subscription, broker]
+    work: list[Component] = [provider, relay, qualities, trainings, subscription, broker]
     return Service(context, operations_app(context, api.routes()), [*inputs, *work])

@@ -29,6 +29,14 @@ class Votes(NamedTuple):
     truth: str
 
 
+class Pooled(NamedTuple):
+    """A label, its confidence (calibrated where possible), and the probabilities as pooled."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
 class _Scored(NamedTuple):
     label: str
     confidence: float
@@ -67,10 +75,13 @@ class Scorer:
                 return Rescored(*early, unknown=False)
         return Rescored(*best, unknown=False)
 
-    def pooled(self, item: Votes) -> _Scored:
+    def pooled(self, item: Votes) -> Pooled:
         """Return the score of the last step that is known, for evaluation."""
         steps = self.cast.steps(item.recorded, item.shares).votes
-        return self._scored(steps[-1] if steps else [])
+        votes = steps[-1] if steps else []
+        opinion = self._pool(votes)
+        confidence, _ = self._calibrations(votes, opinion.label, opinion.confidence)
+        return Pooled(opinion.label, confidence, opinion.probabilities)
 
     def _scored(self, votes: Sequence[Vote]) -> _Scored:
         opinion = self._pool(votes)

@@ -61,7 +61,7 @@ class Store:
             )
             seen = {row["event_id"] for row in known}
             fresh = list({e.event.event_id: e for e in incoming if e.event.event_id not in seen}.values())
-            placed = await _neighbours(connection, project, [each.sketch for each in fresh])
+            placed = await neighbours(connection, project, [each.sketch for each in fresh])
             drawn = [(each.sketch, each.draw) for each in fresh]
             places = await asyncio.to_thread(place_all, drawn, placed, holdout_share)
             known_texts = {each.sketch.key for each in placed}
@@ -371,7 +371,7 @@ JOIN added USING (text_key)
 """
 
 
-async def _neighbours(
+async def neighbours(
     connection: asyncpg.Connection, project: str, sketches: Sequence[Sketch]
 ) -> list[Placed]:
     """Return the stored texts that any of `sketches` are to be compared with, in the order they came, each

@@ -128,9 +128,9 @@ def _with_learned(
     """Return the proposal with what was learned of the voters.
 
     A student that is no better is left out. Under a promise, which accepts only calibrated scores, what was
-    learned of the other voters is promoted all the same where no student is in force: the first time something
-    can be calibrated, and each time the decisions behind it have doubled. (Not at every training, for every
-    release has to earn its promise anew.)
+    learned of the other voters is promoted all the same where no student is in force: the first time
+    something can be calibrated, and each time the decisions behind it have doubled. (Not at every training,
+    for every release has to earn its promise anew.)
     """
     with_student, without = learned
     verdict, student, kept = proposal.verdict, proposal.student, with_student

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -68,6 +68,11 @@ class Trainings:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         self._clock: asyncio.Task[None] | None = None
+        self._on_settled: list[Callable[[str], None]] = []
+
+    def on_settled(self, hear: Callable[[str], None]) -> None:
+        """Have `hear` called with the project of each training that came to a verdict; before the start."""
+        self._on_settled.append(hear)
 
     async def start(self) -> None:
         self._clock = asyncio.create_task(self._run())
@@ -212,6 +217,8 @@ class Trainings:
         self._metrics.heldout_accuracy.labels(job.project).set(
             proposal.evaluation.accuracy if promoted else proposal.evaluation.present_accuracy
         )
+        for hear in self._on_settled:
+            hear(job.project)
         log.info("trained", project=job.project, job=job.id, promoted=promoted, reason=reason)
 
     async def _end(self, job: Job, ended: Ended) -> None:

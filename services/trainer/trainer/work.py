@@ -27,6 +27,14 @@ class Fit(msgspec.Struct, frozen=True, tag=True):
     sure_accuracy: float
 
 
+class Cluster(msgspec.Struct, frozen=True, tag=True):
+    """Asks for clusters of texts. `vectors` is float32, shape (texts, dimensions), row-major."""
+
+    dimensions: int
+    vectors: bytes
+    texts: list[str]
+
+
 class Embedded(msgspec.Struct, frozen=True, tag=True):
     """The answer to Embed: float32, shape (texts, dimensions), row-major."""
 
@@ -42,6 +50,12 @@ class Fitted(msgspec.Struct, frozen=True, tag=True):
     shares: bytes
 
 
+class Clustered(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Cluster: row numbers by the cluster's name."""
+
+    rows: dict[str, list[int]]
+
+
 class Lacking(msgspec.Struct, frozen=True, tag=True):
     """The answer to Fit when the decisions do not suffice."""
 
@@ -54,8 +68,8 @@ class Broken(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
-Request = Embed | Fit
-Reply = Embedded | Fitted | Lacking | Broken
+Request = Embed | Fit | Cluster
+Reply = Embedded | Fitted | Clustered | Lacking | Broken
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -17,13 +17,32 @@ from labelmill.embedding import Embedder, load_embedder
 from labelmill.student import probabilities
 
 from trainer.errors import NotEnough
-from trainer.work import LENGTH_BYTES, Broken, Embed, Embedded, Fit, Fitted, Lacking, Reply, Request, framed
+from trainer.work import (
+    LENGTH_BYTES,
+    Broken,
+    Cluster,
+    Clustered,
+    Embed,
+    Embedded,
+    Fit,
+    Fitted,
+    Lacking,
+    Reply,
+    Request,
+    framed,
+)
 
 
 def answer(request: Request, threads: int) -> Reply:
     """Do the work; an error becomes an answer, so that the parent can record it."""
     try:
-        return _embed(request, threads) if isinstance(request, Embed) else _fit(request)
+        match request:
+            case Embed():
+                return _embed(request, threads)
+            case Fit():
+                return _fit(request)
+            case Cluster():
+                return _cluster(request)
     except NotEnough as lacking:
         return Lacking(str(lacking))
     except Exception as error:
@@ -65,6 +84,13 @@ def _fit(request: Fit) -> Fitted:
     shares[[label in model.classes for label in examples.labels]] = np.nan
     shares[predicted.rows] = predicted.shares
     return Fitted(model, shares.astype("<f4").tobytes())
+
+
+def _cluster(request: Cluster) -> Clustered:
+    from trainer.clusters import clusters  # noqa: PLC0415 (as above)
+
+    vectors = np.frombuffer(request.vectors, "<f4").reshape(-1, request.dimensions)
+    return Clustered(clusters(vectors, request.texts))
 
 
 @cache
