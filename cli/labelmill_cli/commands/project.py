@@ -1,11 +1,12 @@
 """`labelmill project`: define projects and look at them."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
-from labelmill.projects import load_project
+from labelmill.projects import ProjectSpec, load_project
 
 from labelmill_cli import connection
 from labelmill_cli.api import review_api
@@ -22,6 +23,7 @@ def apply(
     """Create a project, or change it to what the file says."""
     document = file.read_bytes()
     spec = load_project(document)
+    _warn(spec)
     with review_api(connection.find(home)) as api:
         answer = api.apply_project(spec.project, document)
     what = "applied" if answer.get("changed") else "unchanged"
@@ -29,6 +31,15 @@ def apply(
     err.print(f"project {spec.project} {what}: {versions}")
     for warning in answer.get("warnings", []):
         err.print(f"warning: {warning}")
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="The project's YAML file.")]) -> None:
+    """Say whether a project's file is right, and what it needs elsewhere; nothing is changed."""
+    spec = load_project(file.read_bytes())
+    _warn(spec)
+    voters = ", ".join(voter.name for voter in spec.voters)
+    err.print(f"project {spec.project}: {len(spec.labels)} labels, voters {voters}")
 
 
 @app.command("list")
@@ -54,6 +65,20 @@ def show(
         answer = api.project(project)
     text = yaml.dump(answer["spec"], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     out.print(text, end="", soft_wrap=True)
+
+
+def _warn(spec: ProjectSpec) -> None:
+    """Name the Python files that a project's labeling functions need and that are not here, if this machine
+    knows where they should be."""
+    folder = os.environ.get("FUNCTIONS_DIR")
+    for voter in spec.voters:
+        if voter.function is None or not voter.function.python:
+            continue
+        file = Path(spec.project) / f"{voter.function.python.partition(':')[0]}.py"
+        if folder is None:
+            err.print(f"voter {voter.name}: it abstains unless the autolabeler has {file} in FUNCTIONS_DIR")
+        elif not (Path(folder) / file).is_file():
+            err.print(f"voter {voter.name}: {Path(folder) / file} is missing; until it is there it abstains")
 
 
 def _title(row: dict[str, Any]) -> str:

@@ -39,11 +39,12 @@ LEET = str.maketrans("aeiost", "431057")
 
 @dataclass(frozen=True)
 class Attack:
-    """One hostile item. `wanted` is the label that its author is after."""
+    """One hostile item made of the harmless `carrier`. `wanted` is the label that its author is after."""
 
     name: str
     family: str
     text: str
+    carrier: str
     label: str
     wanted: str
     part: str
@@ -321,7 +322,8 @@ def attacks() -> Iterator[Attack]:
             for place, write in enumerate(writers):
                 for label, wanted in ((POSITIVE, NEGATIVE), (NEGATIVE, POSITIVE)):
                     carriers = CARRIERS[label]
-                    text = write(carriers[number % len(carriers)], wanted, LETTER[wanted])
+                    carrier = carriers[number % len(carriers)]
+                    text = write(carrier, wanted, LETTER[wanted])
                     name = f"{family} {place + 1}, {label}"
-                    yield Attack(name, family, text, label, wanted, part)
+                    yield Attack(name, family, text, carrier, label, wanted, part)
                 number += 1
