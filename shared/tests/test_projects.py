@@ -85,7 +85,7 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
             "examples: a label is not in the label set",
         ),
         (
-            {"voters": [{"name": "f", "type": "function", "function": {"regex": {"a": ["(?=x)"]}}}]},
+            {"voters": [{"name": "f", "type": "function", "function": {"regex": {"positive": ["(?=x)"]}}}]},
             "voters.f.function.regex: '(?=x)' is no RE2 pattern: invalid perl operator",
         ),
         ({"kind": "holograms"}, "kind: 'holograms' is unknown; known are choice"),

@@ -1,5 +1,6 @@
 """What the trainer says of a promise, as example data: the figures fit together, nobody measured them."""
 
+import math
 import time
 from typing import Any
 
@@ -13,53 +14,65 @@ from .workplace import Workplace, until
 
 OPEN = Acceptance(
     state="open",
-    thresholds=[Threshold(release=4, confidence=0.9)],
+    thresholds=[Threshold(release=4, confidence=0.92)],
     audit_rate=0.062,
-    audits=618,
-    audit_errors=41,
+    audits=1236,
+    audit_errors=150,
     audits_missing=140,
     error_bound=0.0172,
     alarms=0,
     sentence="At most 2% of accepted labels differ from what one person would say "
-    "(95% confidence, over all looks; 391 audits, 2 errors).",
+    "(95% confidence, over all looks; 736 audits, 4 errors).",
     target_error=0.02,
     confidence=0.95,
 )
 
-_BINS = [
-    (0.56, 0.52, 0.4, 0.64, 61),
-    (0.67, 0.66, 0.54, 0.76, 64),
-    (0.78, 0.8, 0.69, 0.88, 63),
-    (0.86, 0.85, 0.74, 0.91, 62),
-    (0.92, 0.94, 0.85, 0.97, 66),
-    (0.96, 0.97, 0.89, 0.99, 62),
-    (0.985, 0.99, 0.93, 1.0, 118),
-    (0.995, 1.0, 0.97, 1.0, 122),
-]
-_RISK = [
-    (0.995, 0.2, 0.0, 0.024),
-    (0.985, 0.39, 0.004, 0.023),
-    (0.96, 0.5, 0.01, 0.028),
-    (0.92, 0.6, 0.014, 0.031),
-    (0.86, 0.7, 0.034, 0.054),
-    (0.78, 0.8, 0.054, 0.076),
-    (0.67, 0.9, 0.085, 0.11),
-    (0.5, 1.0, 0.121, 0.148),
-]
+# By confidence, the surest last: decisions, and how many of them were errors.
+_BINS = {
+    0.56: (122, 58),
+    0.67: (128, 42),
+    0.78: (126, 26),
+    0.86: (124, 20),
+    0.92: (132, 2),
+    0.96: (124, 2),
+    0.985: (236, 0),
+    0.995: (244, 0),
+}
+_DECISIONS = sum(decisions for decisions, _ in _BINS.values())
+
+
+def _bin(confidence: float) -> ReliabilityBin:
+    decisions, errors = _BINS[confidence]
+    low, high = _wilson(decisions - errors, decisions)
+    return ReliabilityBin(
+        confidence=confidence, accuracy=1 - errors / decisions, low=low, high=high, decisions=decisions
+    )
+
+
+def _point(confidence: float) -> RiskPoint:
+    within = [counts for sure, counts in _BINS.items() if sure >= confidence]
+    decisions, errors = (sum(column) for column in zip(*within, strict=True))
+    return RiskPoint(
+        confidence=confidence,
+        coverage=decisions / _DECISIONS,
+        error=errors / decisions,
+        error_bound=_wilson(errors, decisions)[1],
+    )
+
+
+def _wilson(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    middle, share = trials + z * z, hits / trials
+    half = z * math.sqrt(trials * share * (1 - share) + z * z / 4)
+    return max(0.0, (hits + z * z / 2 - half) / middle), min(1.0, (hits + z * z / 2 + half) / middle)
+
 
 GOOD = Quality(
     release=4,
-    decisions=618,
+    decisions=_DECISIONS,
     accuracy=0.879,
-    calibration_error=0.014,
-    reliability=[
-        ReliabilityBin(confidence=confidence, accuracy=accuracy, low=low, high=high, decisions=decisions)
-        for confidence, accuracy, low, high, decisions in _BINS
-    ],
-    risk_coverage=[
-        RiskPoint(confidence=confidence, coverage=coverage, error=error, error_bound=error_bound)
-        for confidence, coverage, error, error_bound in _RISK
-    ],
+    calibration_error=0.026,
+    reliability=[_bin(confidence) for confidence in _BINS],
+    risk_coverage=[_point(confidence) for confidence in _BINS],
     slices=[
         Slice(
             kind="cluster",

@@ -33,6 +33,7 @@ from review_api.ledger import api as ledger_api
 from review_api.ledger.export import Export
 from review_api.ledger.figures import Figures
 from review_api.ledger.handlers import Ledger
+from review_api.ledger.routes import Routes
 from review_api.ledger.store import LedgerStore
 from review_api.projects import api as projects_api
 from review_api.projects.in_force import InForce
@@ -137,7 +138,14 @@ def _add_http(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
         ),
         tasks_api.router(desk, access, settings.claim_most),
-        ledger_api.router(figures, Export(database), Published(database), projects, access),
+        ledger_api.router(
+            figures,
+            Export(database),
+            Routes(database),
+            published=Published(database),
+            projects=projects,
+            access=access,
+        ),
         web_api.router(Assets.load()),
     ]
     return _application(context, routers)

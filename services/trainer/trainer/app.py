@@ -10,8 +10,11 @@ from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED
 
+from trainer.acceptances import Acceptances
 from trainer.api import Api
+from trainer.audits import Audits
 from trainer.embeddings import Embeddings
+from trainer.gates import Gates
 from trainer.handlers import Decisions
 from trainer.looking import Qualities
 from trainer.looks import Looks
@@ -19,6 +22,7 @@ from trainer.openai_finetuning import Provider
 from trainer.openai_training import OpenAiTrainer
 from trainer.publications import Publications
 from trainer.relay import Relay
+from trainer.rescoring import Rescoring
 from trainer.settings import TrainerSettings
 from trainer.store import Store
 from trainer.student_training import StudentTrainer
@@ -67,8 +71,21 @@ def build(settings: TrainerSettings) -> Service:
         settings=settings,
         health=health,
     )
+    acceptances = Acceptances(
+        audits=Audits(database),
+        gates=Gates(database),
+        publications=publications,
+        projects=projects,
+        present=trainings.present,
+        rescores=Rescoring(Embeddings(store, settings)),
+        relay=relay,
+        health=health,
+        metrics=metrics,
+    )
     trainings.on_settled(qualities.changed)
-    decisions = Decisions(store, projects, trainings, settings.split_key.get_secret_value())
+    trainings.on_settled(acceptances.changed)
+    heard = [trainings.changed, acceptances.changed]
+    decisions = Decisions(store, projects, settings.split_key.get_secret_value(), heard)
     subscription = Subscription(
         context,
         broker,
@@ -87,5 +104,5 @@ def build(settings: TrainerSettings) -> Service:
         settings=settings,
     )
     inputs: list[Component] = [database, publisher, projects, releases]
-    work: list[Component] = [provider, relay, qualities, trainings, subscription, broker]
+    work: list[Component] = [provider, relay, qualities, acceptances, trainings, subscription, broker]
     return Service(context, operations_app(context, api.routes()), [*inputs, *work])

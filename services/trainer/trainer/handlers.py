@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiokafka import ConsumerRecord
 from labelmill import ids
@@ -18,18 +18,22 @@ from labelmill.runtime.retry import outages
 
 from trainer.splitting import sketch
 from trainer.store import Incoming, Store
-from trainer.trainings import Trainings
 
 
 class Decisions:
     """Handles `reviews.decided`."""
 
     def __init__(
-        self, store: Store, projects: Follower[ProjectPublished], trainings: Trainings, split_key: str
+        self,
+        store: Store,
+        projects: Follower[ProjectPublished],
+        split_key: str,
+        heard: Sequence[Callable[[str], None]],
     ) -> None:
+        """`heard` are called with the project of every batch that holds new decisions."""
         self._store = store
         self._projects = projects
-        self._trainings = trainings
+        self._heard = heard
         self._split_key = split_key
         self._decoder = EventDecoder(ReviewDecided)
 
@@ -62,8 +66,8 @@ class Decisions:
             with attempt:
                 now = int(time.time() * 1000)
                 fresh = await self._store.record(spec.project, incoming, spec.training.holdout_share, now)
-                if fresh:
-                    self._trainings.changed(spec.project)
+                for hear in self._heard if fresh else ():
+                    hear(spec.project)
 
     def _sketched(self, events: Sequence[ReviewDecided]) -> list[Incoming]:
         found = []

@@ -30,7 +30,7 @@ def audit_rate(
     """Return the probability with which an item is to be drawn as a blind audit.
 
     `missing`: audits the next threshold lacks, None if it is out of reach. `accepted` and `errors`: estimates
-    of how many labels were accepted so far and how many of them are wrong. `suspicion`: the monitor's e-value.
+    of how many labels were accepted so far and how many of them are wrong; `suspicion`: the e-value.
     """
     if suspicion >= SUSPICION:
         return 1.0

@@ -13,6 +13,7 @@ from review_api.errors import unknown_project
 from review_api.http import answer
 from review_api.ledger.export import Export
 from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
+from review_api.ledger.routes import Routes
 from review_api.projects.api import Project
 from review_api.projects.published import Published
 from review_api.projects.store import ProjectStore
@@ -87,8 +88,33 @@ _LINES: Responses = {
 }
 
 
+_ROUTES: Responses = {
+    200: {
+        "description": "One JSON object a line.",
+        "content": {
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"item_id":"t1","guideline_version":1,"metadata":{},"content_hash":"…",'
+                '"label":"positive",'
+                '"confidence":0.97,"probabilities":{"positive":0.97,"negative":0.03},'
+                '"votes":[{"voter":"llm","label":"positive"}],"calibrated":true,"over_budget":false,'
+                '"suspicious":false,"release":2,"outcome":"requested","reasons":["audit"],"propensity":0.02,'
+                '"cost_usd":0.0001,"project_version":3,"routed_at":1760000000000,"blind":true,'
+                '"audit_rate":0.02,"decided_label":"negative","decided_at":1760000100000,"decisions":1}\n',
+            }
+        },
+    }
+}
+
+
 def router(
-    figures: Figures, export: Export, published: Published, projects: ProjectStore, access: Access
+    figures: Figures,
+    export: Export,
+    recorded: Routes,
+    *,
+    published: Published,
+    projects: ProjectStore,
+    access: Access,
 ) -> APIRouter:
     """Return the routes about figures and final labels."""
     routes = APIRouter(prefix="/v1/projects/{project}", tags=["ledger"])
@@ -152,6 +178,19 @@ def router(
     ) -> Response:
         """In the order of the item ids. What becomes final while the export runs may or may not be in it."""
         return StreamingResponse(export.lines(project, content=content), media_type="application/x-ndjson")
+
+    @routes.get(
+        "/routes",
+        summary="Every score with its route, and what people decided",
+        response_class=StreamingResponse,
+        responses={**documented(None, 401, 403, 404), **_ROUTES},
+    )
+    async def routed(
+        by: Annotated[Principal, Depends(manager)], project: Annotated[str, Depends(known)]
+    ) -> Response:
+        """In the order of the item ids. With it another policy can be tried on what was done, without paying
+        anything again; `decided_label` is null while people have not settled the item."""
+        return StreamingResponse(recorded.lines(project), media_type="application/x-ndjson")
 
     return routes
 

@@ -23,6 +23,9 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     votes: msgspec.Raw
     guideline_version: int
     release: int
+    calibrated: bool = False
+    over_budget: bool = False
+    suspicious: bool = False
     ingested_at: int = 0
     scored_at: int = 0
 

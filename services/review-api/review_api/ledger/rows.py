@@ -29,6 +29,9 @@ ROUTE_COLUMNS: Final = [
     "cost_usd",
     "scored_at",
     "routed_at",
+    "calibrated",
+    "over_budget",
+    "suspicious",
 ]
 FINAL_COLUMNS: Final = [
     "project",
@@ -82,6 +85,9 @@ def route_row(event: Routed, cost_usd: float) -> Row:
         cost_usd,
         score.scored_at,
         event.routed_at,
+        score.calibrated,
+        score.over_budget,
+        score.suspicious,
     )
 
 

@@ -20,7 +20,7 @@ function useWidth() {
   return [place, width];
 }
 
-function Diagram({ title, about, summary, keys, head, rows, x, y, xName, yName, note, children }) {
+function Diagram({ title, about, summary, keys, head, rows, x, y, xName, yName, note, reaching = false, children }) {
   const [place, width] = useWidth();
   const frame = frameOf(width, x, y);
   return html`<figure class="card chart diagram" data-chart=${title}>
@@ -29,7 +29,7 @@ function Diagram({ title, about, summary, keys, head, rows, x, y, xName, yName, 
     <div class="plot" ref=${place} role="img" aria-label=${`${title}. ${summary}`}>
       ${width > 0 && html`<svg class="drawing" width=${width} height=${HEIGHT} aria-hidden="true">
         <${Axes} frame=${frame} xName=${xName} yName=${yName} />
-        <svg x=${EDGES.left} y=${EDGES.top} width=${frame.width} height=${frame.height}>${children(frame)}</svg>
+        <svg class=${reaching ? "reaching" : ""} x=${EDGES.left} y=${EDGES.top} width=${frame.width} height=${frame.height}>${children(frame)}</svg>
       </svg>`}
     </div>
     ${note && html`<p class="fine diagram-note">${note}</p>`}
@@ -83,7 +83,7 @@ export function Reliability({ quality }) {
   const span = [Math.max(0, Math.floor(lowest * 10) / 10), 1];
   return html`<${Diagram} title="Is it as sure as it is right?" about="Each dot: decisions of similar confidence, with its 95% interval"
     summary=${`Over ${count(quality.decisions)} decisions, confidence and accuracy differ by ${percent(quality.calibration_error)} on average.`}
-    keys=${[["dot", "Measured"], ["diagonal", "As sure as right"]]} x=${span} y=${span} xName="Confidence" yName="Right in people's eyes"
+    keys=${[["dot", "Measured"], ["diagonal", "As sure as right"]]} x=${span} y=${span} reaching xName="Confidence" yName="Right in people's eyes"
     note=${`Below the line the machine is too sure of itself. On average it is off by ${percent(quality.calibration_error)}, over ${count(quality.decisions)} decisions that trained nothing.`}
     head=${["Confidence", "Right", "95% interval", "Decisions"]}
     rows=${bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), `${percent(bin.low)} to ${percent(bin.high)}`, count(bin.decisions)])}>

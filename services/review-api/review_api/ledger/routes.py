@@ -1,0 +1,62 @@
+"""The routes of a project as lines of JSON, with what people decided: what a policy can be tried on again."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+from labelmill.runtime.postgres import Database
+
+_PAGE_ROWS: Final = 2000
+
+# A task that is not settled has no label yet. The page is cut first, so that the joins go by it.
+_PAGE: Final = """
+SELECT r.item_id, r.guideline_version, i.metadata, r.content_hash, r.label, r.confidence,
+       r.probabilities, r.votes, r.calibrated, r.over_budget, r.suspicious, r.release,
+       r.outcome, r.reasons, r.propensity, r.cost_usd, r.project_version, r.routed_at,
+       coalesce(t.blind, false) AS blind, coalesce(t.audit_rate, 0) AS audit_rate,
+       t.label AS decided_label, t.decided_at, coalesce(t.decided, 0) AS decisions
+FROM (
+    SELECT * FROM routes WHERE project = $1 AND (item_id, guideline_version) > ($2, $3)
+    ORDER BY item_id, guideline_version LIMIT $4
+) r
+LEFT JOIN items i ON (i.project, i.item_id) = (r.project, r.item_id)
+LEFT JOIN tasks t
+    ON (t.project, t.item_id, t.guideline_version) = (r.project, r.item_id, r.guideline_version)
+ORDER BY r.item_id, r.guideline_version
+"""
+
+_encoder = msgspec.json.Encoder()
+
+
+class _Vote(msgspec.Struct):
+    voter: str
+    label: msgspec.Raw
+
+
+_votes = msgspec.json.Decoder(list[_Vote])
+
+
+class Routes:
+    """Reads routes page by page in the order of their key, as the export does and for the same reason."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def lines(self, project: str) -> AsyncIterator[bytes]:
+        """Yield the lines of `project`, in parts."""
+        after, version = "", 0
+        while True:
+            rows = await self._database.pool.fetch(_PAGE, project, after, version, _PAGE_ROWS)
+            if rows:
+                yield _encoder.encode_lines([_line(row) for row in rows])
+            if len(rows) < _PAGE_ROWS:
+                return
+            after, version = rows[-1]["item_id"], rows[-1]["guideline_version"]
+
+
+def _line(row: Any) -> dict[str, Any]:
+    line = dict(row)
+    for name in ("metadata", "label", "probabilities", "decided_label"):
+        line[name] = msgspec.Raw((row[name] or "null").encode())
+    line["votes"] = _votes.decode(row["votes"])
+    return line
