@@ -148,7 +148,7 @@ def main() -> int:
     )
     args = parser.parse_args()
     problems = breaks(snapshot(), schemas()) if SNAPSHOT.exists() else []
-    if problems and not (args.write and args.force):
+    if problems and not (args.write and args.breaking):
         print("\n".join([*problems, ADVICE]), file=sys.stderr)
         return 1
     if args.check:

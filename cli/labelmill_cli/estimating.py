@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
+from labelmill.cost import TokenPrices
 from labelmill.projects import ProjectSpec, VoterSpec
 from labelmill.prompts import as_data, ask, opening
 
@@ -150,8 +151,7 @@ def _voter_cost(spec: ProjectSpec, voter: VoterSpec, texts: Texts, count: CountT
     calls = texts.distinct * rounds
     input_tokens = round(texts.distinct * (shared + rounds * shown) + texts.tokens * rounds)
     output_tokens = calls * (_SAID_TOKENS if voter.method == "verbal" else 1)
-    input_usd, output_usd = voter.input_usd_per_mtok or 0.0, voter.output_usd_per_mtok or 0.0
-    live = (input_tokens * input_usd + output_tokens * output_usd) / 1e6
+    live = TokenPrices.of(voter).cost_usd(input_tokens, output_tokens)
     batch = live * (1 - (voter.batch_discount or 0.0))
     return VoterCost(
         voter=voter.name,

@@ -92,7 +92,7 @@ def priced(spec: ProjectSpec, prices: Prices) -> Priced:
 def _priced(voter: VoterSpec, prices: Prices, warnings: list[str]) -> VoterSpec:
     known = prices.of(voter.model)
     stated = (voter.input_usd_per_mtok, voter.output_usd_per_mtok)
-    if known is None and None in stated:
+    if known is None and msgspec.UNSET in stated:
         warnings.append(f"no price known for model {voter.model}: its calls count as free")
     filled = known or ModelPrice(input=0.0, output=0.0)
     discount = voter.batch_discount
@@ -100,8 +100,8 @@ def _priced(voter: VoterSpec, prices: Prices, warnings: list[str]) -> VoterSpec:
         discount = prices.discount(voter.model)
     return msgspec.structs.replace(
         voter,
-        input_usd_per_mtok=filled.input if stated[0] is None else stated[0],
-        output_usd_per_mtok=filled.output if stated[1] is None else stated[1],
+        input_usd_per_mtok=filled.input if stated[0] is msgspec.UNSET else stated[0],
+        output_usd_per_mtok=filled.output if stated[1] is msgspec.UNSET else stated[1],
         batch_discount=discount,
     )
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from labelmill.prices import InvalidPrices, load_prices, packaged_prices, priced
 from labelmill.projects import ProjectSpec, load_project
+from msgspec import UNSET
 
 PRICES = load_prices(
     """
@@ -53,7 +54,7 @@ def test_an_unknown_model_counts_as_free_and_that_is_said() -> None:
 
 
 def test_other_voters_have_no_price() -> None:
-    assert prices_of(type="student", model="") == (None, None, None)
+    assert prices_of(type="student", model="") == (UNSET, UNSET, None)
 
 
 def test_filling_in_again_changes_nothing() -> None:

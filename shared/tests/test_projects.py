@@ -119,7 +119,7 @@ def test_mistakes_are_named_with_what_would_be_right(change: dict[str, Any], say
 
 
 def test_a_project_written_by_a_later_build_can_be_followed() -> None:
-    later = MINIMAL | {"novelty": 1, "policy": {"audit_raters": 3}}
+    later = MINIMAL | {"novelty": 1, "policy": {"nuance": 3}}
     event = {"project": "tweets", "version": 1, "guideline_version": 1, "spec": later}
     decoded = EventDecoder(ProjectPublished).decode(msgspec.json.encode(event))
     assert decoded.spec == project_from(MINIMAL)

@@ -7,8 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 from autolabeler.plan import plan_of
+from labelmill.acceptance import Acceptance
 from labelmill.errors import InvalidRecord
-from labelmill.events import EventDecoder, LabelScored, ProjectPublished, ReleasePublished, check_item, encode
+from labelmill.events import (
+    AcceptancePublished,
+    EventDecoder,
+    LabelScored,
+    ProjectPublished,
+    QualityPublished,
+    ReleasePublished,
+    check_item,
+    encode,
+)
 from labelmill.topics import TOPICS
 from review_api.ledger import records as ledger
 from review_api.ledger.checking import RouteCheck
@@ -21,6 +31,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*/*.json"))
 projects = EventDecoder(ProjectPublished)
 releases = EventDecoder(ReleasePublished)
+acceptances = EventDecoder(AcceptancePublished)
 
 
 def compact(file: Path) -> bytes:
@@ -28,6 +39,7 @@ def compact(file: Path) -> bytes:
 
 
 PROJECT = projects.decode(compact(GOLDEN / "projects/full.json"))
+PROMISING = projects.decode(compact(GOLDEN / "projects/promising.json"))
 
 
 def decoder_of(topic: str) -> EventDecoder[Any]:
@@ -61,6 +73,10 @@ def release_by_autolabeler(value: bytes) -> None:
     assert plan.release == release.number
 
 
+def acceptance_of(value: bytes) -> Acceptance:
+    return acceptances.decode(value).acceptance
+
+
 CONSUMERS: dict[str, dict[str, Callable[[bytes], object]]] = {
     "items": {
         "autolabeler": lambda value: check_item(decoder_of("items").decode(value)),
@@ -83,6 +99,12 @@ CONSUMERS: dict[str, dict[str, Callable[[bytes], object]]] = {
         "review-api": releases.decode,
         "trainer": releases.decode,
     },
+    "acceptance": {
+        "autolabeler": lambda value: plan_of(PROMISING, None, acceptance_of(value)),
+        "router": lambda value: Policy.of(PROMISING, acceptance_of(value)),
+        "review-api": acceptances.decode,
+    },
+    "quality": {"review-api": EventDecoder(QualityPublished).decode},
 }
 
 

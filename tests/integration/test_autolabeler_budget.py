@@ -12,10 +12,10 @@ import httpx
 import pytest
 from autolabeler.budget import most_cost, nano_usd
 from autolabeler.budgets import Budgets
-from autolabeler.cost import Prices
 from autolabeler.settings import AutolabelerSettings
 from autolabeler.store import BudgetStore
 from autolabeler.voters import Answer, Question
+from labelmill.cost import TokenPrices
 from labelmill.errors import InvalidRecord
 from labelmill.events import EventDecoder, ItemIngested, LabelScored, ProjectPublished, encode
 from labelmill.projects import load_project
@@ -27,7 +27,7 @@ from labelmill_local.system import System
 from labelmill_stubs.process import running
 from labelmill_stubs.topics import read_to_end, until_handled
 
-PRICES = Prices(1.0, 10.0)
+PRICES = TokenPrices(1.0, 10.0)
 PROJECT = """
 project: {project}
 title: Tweets

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
-from labelmill.projects import ProjectSpec, VoterSpec
+from labelmill.cost import VERBAL_TOKENS, TokenPrices, typical_cost
+from labelmill.projects import ProjectSpec
 
-from autolabeler.cost import Prices
-from autolabeler.prompt import VERBAL_TOKENS
 from autolabeler.voters import Question
 
 _NANO: Final = 1e9
@@ -21,7 +20,6 @@ _CHUNKS: Final = 200
 """Chunks in a day's cap: what a crash loses is one of them, or what a single call may cost."""
 _DEAREST_SHARE: Final = 0.8
 """Share of the cap that the dearest voter may use where dear voters are left out first."""
-_TYPICAL_INPUT_TOKENS: Final = 500
 
 
 def nano_usd(usd: float) -> int:
@@ -35,7 +33,7 @@ def usd(nano: int) -> float:
     return nano / _NANO
 
 
-def most_cost(prices: Prices, question: Question) -> int:
+def most_cost(prices: TokenPrices, question: Question) -> int:
     """Return the most that one try at a question can cost, in nano-dollars.
 
     A token is at least one byte of the text, and what a chat template adds is less than the request's JSON
@@ -74,19 +72,12 @@ def cap_of(spec: ProjectSpec, voter: str) -> int | None:
     cap = math.floor(budget.usd_per_day * _NANO)
     if budget.when_spent != "cheaper":
         return cap
-    paid = sorted({_price(each) for each in spec.voters if each.type == "llm"} - {0.0})
-    own = next((_price(each) for each in spec.voters if each.name == voter), 0.0)
+    paid = sorted({typical_cost(each) for each in spec.voters if each.type == "llm"} - {0.0})
+    own = next((typical_cost(each) for each in spec.voters if each.name == voter), 0.0)
     if len(paid) < 2 or own not in paid:
         return cap
     rank = paid.index(own) / (len(paid) - 1)
     return math.floor(cap * (1 - rank * (1 - _DEAREST_SHARE)))
-
-
-def _price(voter: VoterSpec) -> float:
-    """Return what an item costs with a voter, for comparison."""
-    calls = voter.samples if voter.method == "samples" else voter.permutations
-    output = VERBAL_TOKENS if voter.method == "verbal" else 1
-    return calls * Prices.of(voter).cost_usd(_TYPICAL_INPUT_TOKENS, output)
 
 
 class Till:

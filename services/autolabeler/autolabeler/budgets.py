@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final, Protocol
 
 import structlog
+from labelmill.cost import TokenPrices
 from labelmill.errors import InvalidRecord
 from labelmill.events import ProjectPublished
 from labelmill.projects import ProjectSpec
@@ -18,7 +19,6 @@ from labelmill.runtime.service import Context
 from labelmill.runtime.tasks import break_off, supervised
 
 from autolabeler.budget import Till, cap_of, day_of, missing, most_cost, nano_usd, usd
-from autolabeler.cost import Prices
 from autolabeler.store import Taken
 from autolabeler.voters import Answer, Question
 
@@ -48,7 +48,7 @@ class Payable(Protocol):
     def voter(self) -> str: ...
 
     @property
-    def prices(self) -> Prices: ...
+    def prices(self) -> TokenPrices: ...
 
     @property
     def question(self) -> Question: ...

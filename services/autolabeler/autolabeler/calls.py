@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import structlog
+from labelmill.cost import TokenPrices
 from labelmill.errors import InvalidRecord
 from labelmill.runtime.service import Context
 from labelmill.topics import ITEMS
@@ -14,7 +15,6 @@ from labelmill.topics import ITEMS
 from autolabeler.breaker import MAX_RETRY_AFTER, Breaker, State
 from autolabeler.budget import Till
 from autolabeler.budgets import Budgets, Payable
-from autolabeler.cost import Prices
 from autolabeler.limiter import Limiter
 from autolabeler.meters import VoterMeter
 from autolabeler.pooling import Paid
@@ -80,7 +80,7 @@ class Call:
         return self.meter.voter
 
     @property
-    def prices(self) -> Prices:
+    def prices(self) -> TokenPrices:
         return self.meter.prices
 
     @property

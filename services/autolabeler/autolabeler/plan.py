@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from labelmill import student
 from labelmill.acceptance import Acceptance
 from labelmill.calibration import Calibrations
+from labelmill.cost import TokenPrices, typical_cost
 from labelmill.errors import InvalidProject, InvalidRecord
 from labelmill.events import ProjectPublished, Vote
 from labelmill.kinds import kind_named
@@ -15,36 +16,27 @@ from labelmill.prompts import LETTERS
 from labelmill.releases import Release, StudentModel
 
 from autolabeler.cascade import Bar, bar_of, by_price
-from autolabeler.cost import Prices
 from autolabeler.functions import FunctionVoter, function_voter
-from autolabeler.prompt import VERBAL_TOKENS, Template, templates
+from autolabeler.prompt import Template, templates
 from autolabeler.similar import Shots, shots_of
 from autolabeler.suspicion import Suspicion, suspicion_of
 from autolabeler.voters import Method
-
-_TYPICAL_INPUT_TOKENS = 500
-"""Tokens of a prompt, by which voters' prices are compared: their order seldom hangs on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LlmVoter:
     """An LLM voter with its prompts, one a call: a permutation of the options, or a sample.
 
-    `similar` is how many of the release's shots it is shown.
+    `price` is what asking it costs, for comparison; `similar` how many of the release's shots it is shown.
     """
 
     name: str
     model: str
     method: Method
     templates: tuple[Template, ...]
-    prices: Prices
+    prices: TokenPrices
+    price: float
     similar: int
-
-    @property
-    def price(self) -> float:
-        """What it costs to ask, for comparison."""
-        output = VERBAL_TOKENS if self.method == "verbal" else 1
-        return len(self.templates) * self.prices.cost_usd(_TYPICAL_INPUT_TOKENS, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +132,9 @@ def _llm_voters(spec: ProjectSpec, release: Release | None, tokens_field: str) -
     for voter in (voter for voter in spec.voters if voter.type == "llm"):
         model = finetuned.model if finetuned and finetuned.voter == voter.name else voter.model
         prompts = templates(spec, voter, model, tokens_field)
-        prices = Prices.of(voter)
-        voters.append(LlmVoter(voter.name, model, voter.method, prompts, prices, voter.similar_examples))
+        similar = voter.similar_examples
+        prices, price = TokenPrices.of(voter), typical_cost(voter)
+        voters.append(LlmVoter(voter.name, model, voter.method, prompts, prices, price, similar))
     return tuple(voters)
 
 

@@ -11,13 +11,12 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
+from labelmill.cost import VERBAL_TOKENS
 from labelmill.projects import Example, ProjectSpec, VoterSpec
 from labelmill.prompts import answers, as_data, ask, example_turns, opening
 
 from autolabeler.voters import Question
 
-VERBAL_TOKENS = 48
-"""Most new tokens for a label with a confidence; one is enough for the other methods."""
 _MAX_TOP_LOGPROBS = 20
 _HOLE = "\x00"
 

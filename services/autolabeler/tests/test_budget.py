@@ -8,7 +8,6 @@ import pytest
 from autolabeler.budget import Till, cap_of, chunks, day_of, most_cost, nano_usd
 from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
-from autolabeler.cost import Prices
 from autolabeler.meters import VoterMeter
 from autolabeler.plan import plan_of
 from autolabeler.pooling import Paid
@@ -16,6 +15,7 @@ from autolabeler.prompt import encode_text
 from autolabeler.voters import Passing, Unusable
 from hypothesis import given
 from hypothesis import strategies as st
+from labelmill.cost import TokenPrices
 from labelmill.errors import InvalidRecord
 from labelmill.runtime.service import Context
 
@@ -55,10 +55,10 @@ def test_the_most_that_a_call_costs_bounds_its_tokens_by_bytes(make_project: Cal
     (voter,) = plan_of(make_project(), None).llm
     question = voter.templates[0].question(encode_text("día 好"))
     body = sum(map(len, question.parts))
-    assert most_cost(Prices(1.0, 0.0), question) == body * 1000
-    assert most_cost(Prices(0.0, 1.0), question) == 1000, "one token is asked for"
+    assert most_cost(TokenPrices(1.0, 0.0), question) == body * 1000
+    assert most_cost(TokenPrices(0.0, 1.0), question) == 1000, "one token is asked for"
     stated = question._replace(method="verbal")
-    assert most_cost(Prices(0.0, 1.0), stated) == 48_000
+    assert most_cost(TokenPrices(0.0, 1.0), stated) == 48_000
 
 
 def test_only_where_dear_voters_go_first_have_voters_caps_of_their_own(

@@ -1,15 +1,15 @@
 """The small pure modules: cost, Retry-After."""
 
 import pytest
-from autolabeler.cost import Prices
 from autolabeler.retry_after import seconds_to_wait
+from labelmill.cost import TokenPrices
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
 
 def test_costs_are_tokens_at_prices_per_million() -> None:
-    assert Prices(2.0, 10.0).cost_usd(500, 3) == pytest.approx(0.00103)
-    assert Prices(0.0, 0.0).cost_usd(500, 3) == 0.0
+    assert TokenPrices(2.0, 10.0).cost_usd(500, 3) == pytest.approx(0.00103)
+    assert TokenPrices(0.0, 0.0).cost_usd(500, 3) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,15 @@ told.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from labelmill.cost import typical_cost
 from labelmill.events import Vote
 from labelmill.pooling import FUNCTION
-from labelmill.projects import ProjectSpec, VoterSpec
+from labelmill.projects import ProjectSpec
 from labelmill.releases import FineTunedModel, StudentModel
 from numpy.typing import NDArray
-
-_TYPICAL_TOKENS: Final = 500
-"""Input tokens of a call beside one of output, by which the autolabeler compares voters' prices."""
 
 Floats = NDArray[np.float64]
 
@@ -44,8 +42,8 @@ class Cast:
         self._models = {voter.name: voter.model for voter in llm}
         if finetuned is not None and finetuned.voter in self._models:
             self._models[finetuned.voter] = finetuned.model
-        prices = sorted({_price(voter) for voter in llm})
-        self._tiers = [[voter.name for voter in llm if _price(voter) == price] for price in prices]
+        prices = sorted({typical_cost(voter) for voter in llm})
+        self._tiers = [[voter.name for voter in llm if typical_cost(voter) == price] for price in prices]
 
     @property
     def student(self) -> StudentModel | None:
@@ -101,8 +99,3 @@ class Cast:
             confidence=probabilities[label],
             probabilities=probabilities,
         )
-
-
-def _price(voter: VoterSpec) -> float:
-    calls = voter.samples if voter.method == "samples" else voter.permutations
-    return calls * (_TYPICAL_TOKENS * (voter.input_usd_per_mtok or 0.0) + (voter.output_usd_per_mtok or 0.0))

@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 from typing import Final
 
+import msgspec
 import re2
 
 from labelmill.errors import InvalidProject
@@ -75,7 +76,8 @@ def _policy_problems(policy: PolicySpec, labels: set[str]) -> list[str]:
 
 
 def _voter_problems(voter: VoterSpec, names: list[str]) -> list[str]:
-    prices = (voter.input_usd_per_mtok, voter.output_usd_per_mtok)
+    stated = (voter.input_usd_per_mtok, voter.output_usd_per_mtok)
+    prices = [price for price in stated if price is not msgspec.UNSET]
     checks = [
         (voter.type != "llm" or bool(voter.model), ": an llm voter needs a model"),
         (1 <= voter.permutations <= len(names), ".permutations: 1 to the number of labels"),

@@ -64,8 +64,8 @@ class VoterSpec(msgspec.Struct, frozen=True, kw_only=True):
     similar_examples: int = 0
     mode: Literal["live", "batch"] = "live"
     function: FunctionSpec | None = None
-    input_usd_per_mtok: float | None = None
-    output_usd_per_mtok: float | None = None
+    input_usd_per_mtok: float | msgspec.UnsetType = msgspec.UNSET
+    output_usd_per_mtok: float | msgspec.UnsetType = msgspec.UNSET
     batch_discount: float | None = None
 
 
