@@ -54,8 +54,8 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """One voter's opinion on one item.
 
     `source` names how the confidence was made (`logprobs`, `student`, ...): raw confidences of
-    different sources are never compared. `cost_usd` and the token counts are what this vote cost when
-    it was made; a vote answered from the cache has `cached` set and cost nothing again.
+    different sources are never compared. `calls` (to its model), tokens and `cost_usd` are what this vote
+    took when it was made; a vote answered from the cache has `cached` set and cost nothing again.
     """
 
     voter: str
@@ -68,6 +68,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     cost_usd: float = 0.0
     cached: bool = False
+    calls: int = 0
 
 
 class LabelScored(Event, frozen=True, kw_only=True):

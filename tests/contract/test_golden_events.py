@@ -22,7 +22,6 @@ from labelmill.events import (
 from labelmill.topics import TOPICS
 from review_api.ledger import records as ledger
 from review_api.ledger.checking import RouteCheck
-from review_api.ledger.counting import calls_per_vote
 from router.policy import Policy
 from router.routing import routed
 from trainer.splitting import sketch
@@ -51,7 +50,6 @@ def known_to_ledger(event: ledger.Routed) -> None:
     RouteCheck(PROJECT.spec).check(event)
     costs = ledger.vote_costs(event)
     assert [cost.voter for cost in costs][:1] == ["llm"]
-    calls_per_vote(PROJECT.spec)
 
 
 def by_router(value: bytes) -> None:

@@ -201,10 +201,10 @@ def test_every_item_gets_one_label_and_the_student_takes_over(demo: Demo) -> Non
     first, *_, last = rounds = report["rounds"]
     assert report["items"] == report["final_labels"] == sum(each["items"] for each in rounds) == COUNT
     assert (first["release"], first["human_share"], first["student_only"]) == (0, 1.0, 0)
-    assert first["llm_calls"] == first["items"]
+    assert first["llm_calls"] >= first["items"], "some texts name a label, and are looked at twice"
     assert last["release"] >= 1
     assert last["student_only"] > 0
-    assert last["llm_calls"] + last["student_only"] == last["items"]
+    assert last["llm_calls"] + last["student_only"] >= last["items"]
     assert last["human_share"] < 0.5
     assert report["accuracy"] > 0.8
     (counted,) = demo.query(

@@ -45,13 +45,14 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
     """
     (answer, is_payer), *others = paid
     shares = voter.templates[0].by_label(answer.shares)
-    input_tokens, output_tokens = answer.input_tokens, answer.output_tokens
+    input_tokens, output_tokens, calls = answer.input_tokens, answer.output_tokens, 1
     if others or voter.method == "samples":
         shares = _merged(voter, [each.answer for each in paid])
         is_payer = any(each.is_payer for each in paid)
         own = [each.answer for each in paid if each.is_payer or not is_payer]
         input_tokens = sum(answer.input_tokens for answer in own)
         output_tokens = sum(answer.output_tokens for answer in own)
+        calls = len(own)
     confidence = max(shares)
     return Vote(
         voter=voter.name,
@@ -64,6 +65,7 @@ def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vo
         output_tokens=output_tokens,
         cost_usd=voter.prices.cost_usd(input_tokens, output_tokens),
         cached=not is_payer,
+        calls=calls,
     )
 
 
@@ -71,12 +73,15 @@ def with_cost_of(vote: Vote, other: Vote) -> Vote:
     """Return `vote` with what another one of the same voter cost added to it; `other` itself is not told."""
     if other.cached:
         return vote
-    before = (0, 0, 0.0) if vote.cached else (vote.input_tokens, vote.output_tokens, vote.cost_usd)
+    before = (
+        (0, 0, 0, 0.0) if vote.cached else (vote.calls, vote.input_tokens, vote.output_tokens, vote.cost_usd)
+    )
     return msgspec.structs.replace(
         vote,
-        input_tokens=before[0] + other.input_tokens,
-        output_tokens=before[1] + other.output_tokens,
-        cost_usd=round(before[2] + other.cost_usd, 9),
+        calls=before[0] + other.calls,
+        input_tokens=before[1] + other.input_tokens,
+        output_tokens=before[2] + other.output_tokens,
+        cost_usd=round(before[3] + other.cost_usd, 9),
         cached=False,
     )
 

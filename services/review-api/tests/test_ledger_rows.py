@@ -7,7 +7,7 @@ from labelmill.events import ItemIngested, LabelAccepted, LabelScored, ReviewReq
 from labelmill.projects import load_project
 from review_api.ledger import records, rows
 from review_api.ledger.checking import RouteCheck
-from review_api.ledger.counting import Counts, calls_per_vote
+from review_api.ledger.counting import Counts
 
 SPEC = load_project(
     """
@@ -105,18 +105,20 @@ def test_a_task_needs_one_to_nine_decisions(needed: int) -> None:
 def test_only_what_was_paid_is_counted() -> None:
     counts = Counts()
     votes = [
-        vote(cost_usd=0.1, input_tokens=10, output_tokens=1),
-        vote("other", cost_usd=0.2, input_tokens=20, output_tokens=2),
-        vote("other", cost_usd=9.0, input_tokens=99, cached=True),
+        vote(calls=1, cost_usd=0.1, input_tokens=10, output_tokens=1),
+        vote("other", calls=2, cost_usd=0.2, input_tokens=20, output_tokens=2),
+        vote("other", calls=5, cost_usd=9.0, input_tokens=99, cached=True),
         vote("student", "student"),
+        vote("words", "function"),
     ]
     event = requested(score(votes=votes))
-    cost = counts.add_votes(records.vote_costs(event), calls_per_vote(SPEC))
+    cost = counts.add_votes(records.vote_costs(event))
     assert cost == pytest.approx(0.3)
     assert (counts.llm_calls, counts.input_tokens, counts.output_tokens) == (3, 30, 3)
     assert counts.student_only == 0
-    counts.add_votes(records.vote_costs(requested(score(votes=[vote("student", "student")]))), {})
-    assert counts.student_only == 1
+    for votes in ([vote("words", "function"), vote("student", "student")], [vote("words", "function")]):
+        counts.add_votes(records.vote_costs(requested(score(votes=votes))))
+    assert counts.student_only == 1, "where nothing but functions voted there is no student"
 
 
 def test_votes_that_are_none_are_refused() -> None:

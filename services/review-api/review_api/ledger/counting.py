@@ -1,13 +1,12 @@
 """What is counted of a batch, by project. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-
-from labelmill.projects import ProjectSpec
 
 from review_api.ledger.records import VoteCost
 
 STUDENT = "student"
+FUNCTION = "function"
 
 
 @dataclass(slots=True)
@@ -24,30 +23,23 @@ class Counts:
     output_tokens: int = 0
     cost_usd: float = 0.0
 
-    def add_votes(self, votes: Iterable[VoteCost], calls: Mapping[str, int]) -> float:
-        """Count the votes of one route and return what they cost.
-
-        A vote from the cache was paid for before. `calls` says how often a voter asks its model.
-        """
+    def add_votes(self, votes: Iterable[VoteCost]) -> float:
+        """Count the votes of one route and return what they cost; one from the cache was paid for before."""
         cost = 0.0
-        student_only = True
+        by_student = by_llm = False
         for vote in votes:
             if vote.source == STUDENT:
-                continue
-            student_only = False
+                by_student = True
+            elif vote.source != FUNCTION:
+                by_llm = True
             if not vote.cached:
                 cost += vote.cost_usd
-                self.llm_calls += calls.get(vote.voter, 1)
+                self.llm_calls += vote.calls
                 self.input_tokens += vote.input_tokens
                 self.output_tokens += vote.output_tokens
         self.cost_usd += cost
-        self.student_only += student_only
+        self.student_only += by_student and not by_llm
         return cost
 
 
 COLUMNS = [field.name for field in fields(Counts)]
-
-
-def calls_per_vote(spec: ProjectSpec) -> dict[str, int]:
-    """Return how many calls to its model each LLM voter of a project makes for a vote."""
-    return {voter.name: voter.permutations for voter in spec.voters if voter.type == "llm"}

@@ -19,7 +19,6 @@ from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
 
 from review_api.ledger import records as known
 from review_api.ledger.checking import RouteCheck
-from review_api.ledger.counting import calls_per_vote
 from review_api.ledger.records import Routed
 from review_api.ledger.store import Item, LedgerStore, Route, Written
 from review_api.projects.store import ProjectStore, Specs
@@ -118,7 +117,6 @@ class Ledger:
             with attempt:
                 specs = await self._specs.load({(e.project, e.project_version) for _, e in parsed})
         checks = {version: RouteCheck(spec) for version, spec in specs.items()}
-        calls = {version: calls_per_vote(spec) for version, spec in specs.items()}
         routes = []
         for record, event in parsed:
             version = (event.project, event.project_version)
@@ -126,7 +124,7 @@ class Ledger:
                 if version not in checks:
                     raise _unknown_project(event.project, event.project_version)
                 checks[version].check(event)
-                routes.append(Route(record, event, known.vote_costs(event), calls[version]))
+                routes.append(Route(record, event, known.vote_costs(event)))
             except InvalidRecord as error:
                 letters.append(DeadLetter(record, error))
         return routes

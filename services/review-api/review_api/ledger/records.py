@@ -63,6 +63,7 @@ class VoteCost(msgspec.Struct, frozen=True, gc=False):
     input_tokens: int = 0
     output_tokens: int = 0
     cached: bool = False
+    calls: int = 0
 
 
 ITEM: Final = EventDecoder(ItemIngested)

@@ -117,12 +117,11 @@ SET items = s.items + EXCLUDED.items,
 
 
 class Route(NamedTuple):
-    """A route to write: its record, what its votes cost, and how often a voter asks its model."""
+    """A route to write: its record, and what its votes cost."""
 
     record: ConsumerRecord
     event: Routed
     votes: list[VoteCost]
-    calls: Mapping[str, int]
 
 
 class Item(NamedTuple):
@@ -332,7 +331,7 @@ def _count(route: Route, counts: dict[str, Counts]) -> float:
         of_project.accepted += 1
     else:
         of_project.requested += 1
-    return of_project.add_votes(route.votes, route.calls)
+    return of_project.add_votes(route.votes)
 
 
 async def _copy_tasks(
