@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from labelmill.acceptance import Acceptance, Threshold
 from labelmill.events import EventDecoder, LabelScored, ProjectPublished, Vote, encode
+from labelmill.policy import Policy
 from labelmill.projects import LabelSpec, PolicySpec, ProjectSpec, VoterSpec
 from labelmill.promise import bound
-from router.policy import Policy
 from router.routing import routed
 
 from benchmarks.results import Result

@@ -19,10 +19,10 @@ from labelmill.events import (
     check_item,
     encode,
 )
+from labelmill.policy import Policy
 from labelmill.topics import TOPICS
 from review_api.ledger import records as ledger
 from review_api.ledger.checking import RouteCheck
-from router.policy import Policy
 from router.routing import routed
 from trainer.splitting import sketch
 

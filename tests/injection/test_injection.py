@@ -20,6 +20,7 @@ from labelmill.events import (
     ReleasePublished,
     encode,
 )
+from labelmill.policy import AUDIT, Policy
 from labelmill.projects import project_from
 from labelmill.releases import Calibrator, Evaluation, Release
 from labelmill.runtime.publisher import OutRecord, Publisher
@@ -28,7 +29,6 @@ from labelmill_local.system import System
 from labelmill_stubs.attacks import PARTS, Attack, attacks
 from labelmill_stubs.process import running
 from labelmill_stubs.topics import read_to_end, until_handled
-from router.policy import AUDIT, Policy
 
 BAR = 0.01
 TWEETS = Path(__file__).parents[2] / "examples/tweets/items.jsonl"

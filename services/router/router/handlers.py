@@ -8,6 +8,7 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
 from labelmill.events import AcceptancePublished, EventDecoder, LabelScored, ProjectPublished
+from labelmill.policy import Policy
 from labelmill.runtime.consumer import parse
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.metrics import Metrics
@@ -15,7 +16,6 @@ from labelmill.runtime.publisher import OutRecord
 from labelmill.runtime.tracing import passed_on
 from labelmill.topics import LABELS_ACCEPTED, REVIEWS_REQUESTED, item_key
 
-from router.policy import Policy
 from router.routing import routed
 
 

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import msgspec
 from labelmill import ids
 from labelmill.events import LabelAccepted, LabelScored, ReviewRequested, encode
+from labelmill.policy import Policy
 from labelmill.topics import LABELS_ACCEPTED, REVIEWS_REQUESTED
-
-from router.policy import Policy
 
 
 class _Accepted(LabelAccepted, frozen=True, kw_only=True):

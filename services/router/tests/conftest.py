@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from labelmill.events import LabelScored, ProjectPublished, Vote
+from labelmill.policy import Policy
 from labelmill.projects import LabelSpec, PolicySpec, ProjectSpec, VoterSpec
-from router.policy import Policy
 
 
 def published(kind: str = "choice", **fields: object) -> ProjectPublished:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelmill.errors import InvalidRecord
 from labelmill.events import LabelScored, ProjectPublished, Vote
+from labelmill.policy import Policy
 from labelmill.projects import AlwaysReview, BudgetSpec
-from router.policy import Policy
 
 MakePolicy = Callable[..., Policy]
 MakeScore = Callable[..., LabelScored]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from labelmill.acceptance import Acceptance, Threshold
 from labelmill.events import LabelScored, ProjectPublished, Vote
-from router.policy import Policy
+from labelmill.policy import Policy
 
 MakeProject = Callable[..., ProjectPublished]
 MakeScore = Callable[..., LabelScored]

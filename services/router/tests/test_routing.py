@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelmill import ids
 from labelmill.events import EventDecoder, LabelAccepted, LabelScored, ReviewRequested, Vote, encode
-from router.policy import Policy
+from labelmill.policy import Policy
 from router.routing import routed
 
 MakePolicy = Callable[..., Policy]
