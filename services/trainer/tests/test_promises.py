@@ -7,17 +7,10 @@ from labelmill.events import Vote
 from labelmill.kinds import kind_named
 from labelmill.projects import LabelSpec, PolicySpec, ProjectSpec, VoterSpec
 from labelmill.promise.gate import Audit, Promise
-from trainer.evidence import AuditRow, Pairs
-from trainer.promises import (
-    Rescored,
-    Standing,
-    audits_of,
-    judged,
-    promise_of,
-    published,
-    starts_anew,
-    usable,
-)
+from labelmill.promise.raters import Pairs
+from labelmill.promise.standing import Standing, judged, promise_of, published, starts_anew
+from trainer.evidence import AuditRow
+from trainer.promises import Rescored, audits_of, usable
 from trainer.splitting import Side
 
 ROW = AuditRow(

@@ -12,6 +12,7 @@ from labelmill.events import AcceptancePublished, EventDecoder, ProjectPublished
 from labelmill.kinds import kind_named
 from labelmill.projects import ProjectSpec
 from labelmill.promise.gate import Promise
+from labelmill.promise.standing import Standing, judged, promise_of, published, starts_anew
 from labelmill.releases import Release
 from labelmill.runtime.compacted import Follower
 from labelmill.runtime.health import Health
@@ -23,16 +24,7 @@ from labelmill.topics import ACCEPTANCE
 from trainer.audits import Audits
 from trainer.evidence import AuditRow
 from trainer.gates import Gates
-from trainer.promises import (
-    Rescored,
-    Standing,
-    audits_of,
-    judged,
-    promise_of,
-    published,
-    starts_anew,
-    usable,
-)
+from trainer.promises import Rescored, audits_of, usable
 from trainer.publications import Publications
 from trainer.relay import Relay
 

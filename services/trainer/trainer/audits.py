@@ -2,9 +2,10 @@
 
 import msgspec
 from labelmill.events import Vote
+from labelmill.promise.raters import Pairs
 from labelmill.runtime.postgres import Database
 
-from trainer.evidence import AuditRow, Pairs
+from trainer.evidence import AuditRow
 from trainer.splitting import Side
 
 _votes = msgspec.json.Decoder(list[Vote])

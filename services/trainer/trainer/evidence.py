@@ -1,18 +1,10 @@
 """A blind audit as evidence for a promise. Pure."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from labelmill.events import Vote
 
 from trainer.splitting import Side
-
-
-class Pairs(NamedTuple):
-    """Pairs of raters who decided the same item, and how many of them disagreed."""
-
-    pairs: int
-    disagreements: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+from labelmill.promise.standing import Standing
 from labelmill.runtime.postgres import Database
-
-from trainer.promises import Standing
 
 _LOCK = 0x7405
 """Advisory lock, together with the project's hash, of who judges a project's audits."""

@@ -8,5 +8,6 @@ Pure statistics on numpy arrays and plain numbers: no clock, no I/O, no random n
     raters    what an audit by people who err says about the machine
     rates     how many audits to draw
     gate      one project's state: open or closed, where, and what is missing
+    standing  the gate of a project through its releases, and what is published of it
     words     the promise as a sentence
 """

@@ -13,9 +13,17 @@ does, audits see neither error. Then the plain bound still says how often one pe
 """
 
 import math
+from typing import NamedTuple
 
 from scipy.special import betaincinv
 from scipy.stats import binom
+
+
+class Pairs(NamedTuple):
+    """Pairs of raters who decided the same item, and how many of them disagreed."""
+
+    pairs: int
+    disagreements: int
 
 
 def disagreement_low(pairs: int, disagreements: int, alpha: float) -> float:
