@@ -49,3 +49,19 @@ def test_more_decisions_and_more_time_never_call_a_training_off(facts: Facts, mo
 @given(FACTS)
 def test_nothing_new_calls_for_nothing(facts: Facts) -> None:
     assert due(SPEC, Facts(facts.has_candidate, 0, 0, 0), 1000 * HOUR) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "expected"),
+    [
+        (200, 99, None),
+        (200, 100, Trigger.CORRECTIONS),
+        (5000, 299, None),
+        (5000, 300, Trigger.CORRECTIONS),
+    ],
+)
+def test_under_a_promise_corrections_wait_for_growth(known: int, new: int, expected: Trigger | None) -> None:
+    facts = Facts(True, new, 90, 30 * HOUR, known)
+    assert due(SPEC, facts, 40 * HOUR, promises=True) is expected
+    assert due(SPEC, facts, 40 * HOUR) is Trigger.CORRECTIONS
+    assert due(SPEC, facts, 60 * HOUR, promises=True) is (expected or Trigger.AGE)

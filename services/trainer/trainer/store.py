@@ -73,14 +73,16 @@ class Store:
     async def facts(self, project: str) -> Facts:
         """Return what has come in since the last dataset."""
         row = await self._pool.fetchrow(
+            "WITH last AS (SELECT coalesce(max(watermark), 0) AS watermark FROM jobs WHERE project = $1)"
             "SELECT count(*) AS decisions, count(*) FILTER (WHERE is_correction) AS corrections,"
             " coalesce(min(received_at), 0) AS oldest,"
-            " EXISTS (SELECT 1 FROM candidates WHERE project = $1) AS has_candidate"
-            " FROM decisions WHERE project = $1"
-            " AND seq > (SELECT coalesce(max(watermark), 0) FROM jobs WHERE project = $1)",
+            " EXISTS (SELECT 1 FROM candidates WHERE project = $1) AS has_candidate,"
+            " (SELECT count(*) FROM decisions WHERE project = $1 AND seq <= (SELECT watermark FROM last))"
+            " AS known"
+            " FROM decisions WHERE project = $1 AND seq > (SELECT watermark FROM last)",
             project,
         )
-        return Facts(row["has_candidate"], row["decisions"], row["corrections"], row["oldest"])
+        return Facts(row["has_candidate"], row["decisions"], row["corrections"], row["oldest"], row["known"])
 
     async def request(self, project: str, trainer: str, trigger: str, now: int) -> int:
         """Return the id of the project's waiting job; makes one if there is none."""

@@ -142,8 +142,8 @@ class Trainings:
         event = self._projects.get(project)
         if event is None:
             return
-        training = event.spec.training
-        trigger = triggers.due(training, await self._store.facts(project), now)
+        training, promises = event.spec.training, event.spec.policy.target_error is not None
+        trigger = triggers.due(training, await self._store.facts(project), now, promises=promises)
         if trigger is not None:
             await self._store.start_if_idle(project, training.trainer, trigger, now)
 
