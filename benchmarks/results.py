@@ -9,10 +9,16 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "results"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return the commit that the code is of, "-dirty" if files have changed since."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER.parent)
     return done.stdout.strip() or "unknown"
+
+
+def today() -> str:
+    """Return the date in UTC."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,8 @@ class Result:
     baseline_is: str
     aim: str
     details: dict[str, float] = field(default_factory=dict)
-    commit: str = field(default_factory=_commit)
-    date: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"))
+    commit: str = field(default_factory=commit)
+    date: str = field(default_factory=today)
 
     @property
     def ratio(self) -> float:

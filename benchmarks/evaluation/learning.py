@@ -95,7 +95,7 @@ def evidence(shares: Floats) -> Floats:
 def learn(decided: Decided, options: int, *, with_student: bool = True) -> Machine:
     """Return what a training on these decisions publishes: the student, reliabilities and the calibrator,
     fitted on out-of-fold votes of the student."""
-    model, students = _student(decided, options) if with_student else (None, None)
+    model, students = fit_student(decided, options) if with_student else (None, None)
     votes = _votes(decided.llm, students)
     trusted = reliabilities.fit(
         reliabilities.Ballots(
@@ -122,7 +122,9 @@ def calibrator_of(shares: Floats, decided: Decided) -> Calibrator | None:
     return calibrating.fit([LLM, STUDENT], outcomes)
 
 
-def _student(decided: Decided, options: int) -> tuple[StudentModel | None, Floats | None]:
+def fit_student(decided: Decided, options: int) -> tuple[StudentModel | None, Floats | None]:
+    """Return the student and its out-of-fold distributions over the decided items, shape (decisions,
+    options); None and None if the decisions are too few."""
     examples = student.Examples(
         vectors=decided.vectors,
         labels=[str(label) for label in decided.labels],
@@ -168,6 +170,6 @@ def cross_fitted(vectors: Vectors, labels: Integers, options: int) -> Floats:
         decided = Decided(
             vectors[train], np.full((len(train), options), np.nan), labels[train], np.ones(len(train))
         )
-        model, _ = _student(decided, options)
+        model, _ = fit_student(decided, options)
         shares[test] = 1 / options if model is None else shares_of(model, vectors[test], options)
     return shares
