@@ -1,14 +1,27 @@
 """Fitting calibrators; scikit-learn is the reference."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelmill.calibration import calibrated_all
+from labelmill.releases import Calibrator
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from trainer.calibrating import MIN_DECISIONS, Outcomes, fit, isotonic, offsets, platt, steps
+from trainer.calibrating import (
+    MIN_DECISIONS,
+    Outcomes,
+    fit,
+    isotonic,
+    isotonic_by_label,
+    offsets,
+    platt,
+    platt_by_label,
+    steps,
+)
 
 Rng = np.random.Generator
 
@@ -120,6 +133,42 @@ def test_a_label_that_is_wrong_more_often_has_its_own_offset() -> None:
     found = fit(["v"], outcomes_of(confidences, rng.random(800) < truth, labels=labels))
     assert found is not None
     assert found.offsets["good"] - found.offsets["bad"] == pytest.approx(2.0, abs=0.6)
+
+
+def named_too_often(rng: Rng, count: int) -> Outcomes:
+    """Decisions where the voters name one label too often: they are surest of it, and right least often."""
+    labels = rng.choice(["favourite", "other"], count, p=[0.7, 0.3])
+    is_favourite = labels == "favourite"
+    stated = rng.normal(np.where(is_favourite, 2.5, 0.8), 0.8)
+    right = rng.random(count) < expit(stated - np.where(is_favourite, 2.5, 0.0))
+    return outcomes_of(expit(stated), right, labels=labels.tolist())
+
+
+def test_a_label_named_too_often_does_not_flatten_the_line_for_the_others() -> None:
+    outcomes = named_too_often(np.random.default_rng(6), 20_000)
+    assert platt(outcomes).slope < 0.5
+    found = platt_by_label(outcomes)
+    assert found.slope == pytest.approx(1.0, abs=0.05)
+    assert found.offsets["other"] - found.offsets["favourite"] == pytest.approx(2.5, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_300_decisions_confidences_in_a_label_named_too_often_are_what_they_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    outcomes, unseen = named_too_often(rng, 300), named_too_often(rng, 5000)
+    found = fit(["llm"], outcomes)
+    assert found is not None
+    shares = calibrated_all(found, unseen.labels, unseen.confidences)
+    assert calibration_error(shares, unseen.right) < 0.05
+    assert calibration_error(unseen.confidences, unseen.right) > 0.2
+
+
+@pytest.mark.parametrize("fitted", [platt_by_label, isotonic_by_label])
+def test_a_label_with_few_decisions_has_no_offset(fitted: Callable[[Outcomes], Calibrator]) -> None:
+    rng = np.random.default_rng(7)
+    confidences = rng.uniform(0.5, 1.0, 219)
+    outcomes = outcomes_of(confidences, rng.random(219) < confidences, labels=["a"] * 200 + ["b"] * 19)
+    assert set(fitted(outcomes).offsets) == {"a"}
 
 
 def test_offsets_are_shrunk_where_decisions_are_few_and_left_out_where_fewer() -> None:

@@ -2,8 +2,9 @@
 
 One calibrator a set of voters. Platt's line on the log-odds (Platt 1999) or an isotonic curve (Zadrozny and
 Elkan 2002), with or without an offset a label, whichever cross-validation prefers; the simplest within a
-standard error of the best (Breiman et al. 1984). A set with fewer than `MIN_DECISIONS` gets none: its scores
-then count as uncalibrated, and a promise accepts none of them.
+standard error of the best (Breiman et al. 1984). A line is fitted together with its offsets: a label that the
+voters name too often and too surely would else flatten the line for all the others. A set with fewer than
+`MIN_DECISIONS` gets none: its scores then count as uncalibrated, and a promise accepts none of them.
 
 Which decisions: the training side's, with out-of-fold probabilities of the student. The student was fitted on
 these decisions, so in sample it is surer than it will be on new items; and the held-out side is the evidence
@@ -18,6 +19,7 @@ import numpy as np
 from labelmill import ids
 from labelmill.calibration import LEAST, calibrated_all, logits, sigmoids
 from labelmill.releases import Calibrator
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize, minimize_scalar
 
@@ -31,7 +33,7 @@ MIN_LABEL: Final = 20
 """The same for a label's offset."""
 
 _FOLDS = 5
-_OFFSET_DEVIATION = 0.5
+_OFFSET_DEVIATION = 1.0
 """Standard deviation of the offsets before anything is seen: what shrinks them to the global fit."""
 _MOST_OFFSET = 4.0
 _RIDGE = 1.0
@@ -66,7 +68,6 @@ class Outcomes:
 
 class _Shape(NamedTuple):
     fit: Callable[[Outcomes], Calibrator]
-    has_offsets: bool
     decisions: int
 
 
@@ -79,33 +80,37 @@ def fit(voters: Sequence[str], outcomes: Outcomes) -> Calibrator | None:
     folds = list(_folds(outcomes.groups))
     losses = [_losses(shape, outcomes, folds) for shape in shapes]
     chosen = shapes[_simplest(losses, outcomes.weights)]
-    found = _fitted(chosen, outcomes)
-    return Calibrator(
-        voters=list(voters),
-        kind=found.kind,
-        slope=found.slope,
-        offset=found.offset,
-        x=found.x,
-        y=found.y,
-        offsets=found.offsets,
-        decisions=len(outcomes.labels),
-    )
+    return replace(chosen.fit(outcomes), voters=list(voters), decisions=len(outcomes.labels))
 
 
 def platt(outcomes: Outcomes, ridge: float = _RIDGE) -> Calibrator:
     """Return the line of least weighted log loss, never falling; `ridge` pulls it to "as stated"."""
-    stated, weights = logits(outcomes.confidences), outcomes.weights
-    right = outcomes.right.astype(np.float64)
+    return _line(outcomes, (), ridge)
+
+
+def platt_by_label(outcomes: Outcomes, ridge: float = _RIDGE) -> Calibrator:
+    """Return the line and the offsets, shrunk towards 0, of the labels with enough decisions that together
+    lose least."""
+    return _line(outcomes, _frequent(outcomes), ridge)
+
+
+def _line(outcomes: Outcomes, labels: Sequence[str], ridge: float) -> Calibrator:
+    weights, right = outcomes.weights, outcomes.right.astype(np.float64)
+    named = np.array(outcomes.labels)[:, None] == np.array(labels, np.str_)[None, :]
+    columns = np.column_stack([logits(outcomes.confidences), np.ones(len(right)), named])
+    as_stated = np.append([1.0, 0.0], np.zeros(len(labels)))
+    pulls = np.append([ridge, ridge], np.full(len(labels), 1.0 / _OFFSET_DEVIATION**2))
 
     def loss(line: Floats) -> tuple[float, Floats]:
-        scores = line[0] * stated + line[1]
-        pull = line - np.array([1.0, 0.0])
-        value = weights @ (np.logaddexp(0.0, scores) - right * scores) + ridge / 2 * pull @ pull
-        slopes = weights * (sigmoids(scores) - right)
-        return float(value), np.array([slopes @ stated, slopes.sum()]) + ridge * pull
+        scores, pulled = columns @ line, pulls * (line - as_stated)
+        value = weights @ (np.logaddexp(0.0, scores) - right * scores) + (line - as_stated) @ pulled / 2
+        return float(value), columns.T @ (weights * (sigmoids(scores) - right)) + pulled
 
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=[(0.0, None), (None, None)])
-    return Calibrator(voters=[], kind="platt", slope=float(found.x[0]), offset=float(found.x[1]))
+    bounds = [(0.0, None)] + [(None, None)] * (len(as_stated) - 1)
+    slope, offset, *rest = minimize(loss, as_stated, jac=True, bounds=bounds).x.tolist()
+    return Calibrator(
+        voters=[], kind="platt", slope=slope, offset=offset, offsets=dict(zip(labels, rest, strict=True))
+    )
 
 
 def isotonic(outcomes: Outcomes) -> Calibrator:
@@ -131,17 +136,29 @@ def steps(outcomes: Outcomes) -> tuple[Floats, Floats, Floats]:
     return np.add.reduceat(weights * x, starts) / sizes, sizes, fitted.x[starts]
 
 
+def isotonic_by_label(outcomes: Outcomes) -> Calibrator:
+    """Return the isotonic curve with the offsets that then lose least."""
+    found = isotonic(outcomes)
+    return replace(found, offsets=offsets(found, outcomes))
+
+
 def offsets(calibrator: Calibrator, outcomes: Outcomes) -> dict[str, float]:
     """Return what is added to the log-odds for each label that has enough decisions, shrunk towards 0."""
     before = logits(calibrated_all(calibrator, outcomes.labels, outcomes.confidences))
     right = outcomes.right.astype(np.float64)
     labels = np.array(outcomes.labels)
-    found = {}
-    for label in sorted(set(outcomes.labels)):
-        rows = np.flatnonzero(labels == label)
-        if effective_size(outcomes.weights[rows]) >= MIN_LABEL:
-            found[label] = _offset(before[rows], right[rows], outcomes.weights[rows])
-    return found
+    rows = {label: np.flatnonzero(labels == label) for label in _frequent(outcomes)}
+    return {label: _offset(before[own], right[own], outcomes.weights[own]) for label, own in rows.items()}
+
+
+def _frequent(outcomes: Outcomes) -> list[str]:
+    """Return the labels that have enough decisions for an offset, sorted."""
+    labels = np.array(outcomes.labels)
+    return [
+        label
+        for label in sorted(set(outcomes.labels))
+        if effective_size(outcomes.weights[labels == label]) >= MIN_LABEL
+    ]
 
 
 def _offset(before: Floats, right: Floats, weights: Floats) -> float:
@@ -153,27 +170,12 @@ def _offset(before: Floats, right: Floats, weights: Floats) -> float:
     return float(minimize_scalar(loss, bounds=(-_MOST_OFFSET, _MOST_OFFSET), method="bounded").x)
 
 
-def _fitted(shape: _Shape, outcomes: Outcomes) -> Calibrator:
-    found = shape.fit(outcomes)
-    if not shape.has_offsets:
-        return found
-    return Calibrator(
-        voters=[],
-        kind=found.kind,
-        slope=found.slope,
-        offset=found.offset,
-        x=found.x,
-        y=found.y,
-        offsets=offsets(found, outcomes),
-    )
-
-
 def _losses(shape: _Shape, outcomes: Outcomes, folds: Sequence[tuple[Integers, Integers]]) -> Floats:
     """Return the log loss of each decision (nats), told by those of the other folds."""
     losses = np.zeros(len(outcomes.labels))
     for rest, fold in folds:
         tested = outcomes.rows(fold)
-        shares = calibrated_all(_fitted(shape, outcomes.rows(rest)), tested.labels, tested.confidences)
+        shares = calibrated_all(shape.fit(outcomes.rows(rest)), tested.labels, tested.confidences)
         losses[fold] = -np.log(np.maximum(np.where(tested.right, shares, 1.0 - shares), LEAST))
     return losses
 
@@ -201,9 +203,9 @@ def _folds(groups: Sequence[str]) -> Iterator[tuple[Integers, Integers]]:
 
 
 _SHAPES: Final = (
-    _Shape(platt, has_offsets=False, decisions=MIN_DECISIONS),
-    _Shape(platt, has_offsets=True, decisions=MIN_DECISIONS),
-    _Shape(isotonic, has_offsets=False, decisions=MIN_ISOTONIC),
-    _Shape(isotonic, has_offsets=True, decisions=MIN_ISOTONIC),
+    _Shape(platt, MIN_DECISIONS),
+    _Shape(platt_by_label, MIN_DECISIONS),
+    _Shape(isotonic, MIN_ISOTONIC),
+    _Shape(isotonic_by_label, MIN_ISOTONIC),
 )
 """The simplest first."""
