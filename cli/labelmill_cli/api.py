@@ -64,9 +64,14 @@ class Api:
         found: list[dict[str, Any]] = answer["projects"] if isinstance(answer, dict) else answer
         return found
 
-    def project(self, project: str) -> dict[str, Any]:
-        """Return a project with its definition."""
-        return self._call("GET", f"/v1/projects/{project}")
+    def project(self, project: str, version: int | None = None) -> dict[str, Any]:
+        """Return a project with its definition: the one in force, or an earlier version's."""
+        parameters = {} if version is None else {"version": version}
+        return self._call("GET", f"/v1/projects/{project}", params=parameters)
+
+    def promise(self, project: str) -> dict[str, Any]:
+        """Return how a project's promise stands."""
+        return self._call("GET", f"/v1/projects/{project}/promise")
 
     def status(self, project: str) -> dict[str, Any]:
         """Return the project's counts."""
@@ -89,11 +94,11 @@ class Api:
 
     def labels(self, project: str, *, content: bool) -> Iterator[bytes]:
         """Yield the final labels, one JSON document each."""
-        parameters = {"content": "1"} if content else {}
-        with self._client.stream("GET", f"/v1/projects/{project}/labels", params=parameters) as answer:
-            if answer.status_code >= 400:
-                answer.read()
-            yield from (line.encode() for line in _checked(answer).iter_lines() if line)
+        return self._lines(f"/v1/projects/{project}/labels", {"content": "1"} if content else {})
+
+    def routes(self, project: str) -> Iterator[bytes]:
+        """Yield every score with its route and what people decided, one JSON document each."""
+        return self._lines(f"/v1/projects/{project}/routes", {})
 
     def add_account(self, name: str, roles: list[str], password: str | None) -> dict[str, Any]:
         """Create an account."""
@@ -107,6 +112,12 @@ class Api:
     def train(self, project: str) -> dict[str, Any]:
         """Ask the trainer for a training now."""
         return self._call("POST", f"/v1/projects/{project}/train")
+
+    def _lines(self, path: str, parameters: dict[str, str]) -> Iterator[bytes]:
+        with self._client.stream("GET", path, params=parameters) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+            yield from (line.encode() for line in _checked(answer).iter_lines() if line)
 
     def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         answer = _checked(self._client.request(method, path, **content))

@@ -25,6 +25,11 @@ def local_time(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def usd(amount: float) -> str:
+    """Return an amount of US dollars, with more digits where it is small."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
+
+
 def data_size(size: int) -> str:
     """Return a size in bytes for people, e.g. `1.5 KB`."""
     amount = float(size)

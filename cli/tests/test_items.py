@@ -1,4 +1,4 @@
-"""`ingest`, `status` and `export` against a server that answers as review-api does."""
+"""`ingest` and `export` against a server that answers as review-api does."""
 
 import csv
 import io
@@ -104,28 +104,6 @@ def test_csv_files_that_cannot_be_read(
     assert done.status == 1
     assert says in done.err
     assert not api.requests
-
-
-STATUS = {
-    "items": 1200,
-    "final_labels": 600,
-    "requested": 300,
-    "release": 2,
-    "cost_usd": 0.5,
-    "human_seconds": 90,
-}
-
-
-def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
-    projects = [{"project": name, "version": 1, "guideline_version": 1} for name in ("tweets", "news")]
-    api.on("GET /v1/projects", projects)
-    api.on("GET /v1/projects/tweets/status", STATUS)
-    api.on("GET /v1/projects/news/status", {})
-    shown = [line.split() for line in labelmill("status").out.splitlines()]
-    assert ["tweets", "news"] in shown
-    assert ["items", "1,200", "0"] in shown
-    assert ["final", "labels", "600", "(50%)", "0", "(-)"] in shown
-    assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
 
 
 LABELS = (

@@ -22,6 +22,10 @@ AUDIT: Final = "audit"
 BUDGET: Final = "budget"
 """Voters were left out because the day's budget is spent, and the project then asks people."""
 
+COVERABLE: Final = (ALARM, AUDIT, COLD_START, LOW_CONFIDENCE)
+"""Reasons that lack of evidence gives: new evidence may make them void. Whatever else speaks for a review goes
+on doing so."""
+
 _NOTHING: Final = 2.0
 """A threshold that no confidence reaches."""
 
@@ -42,6 +46,11 @@ class Route(NamedTuple):
     @property
     def accepted(self) -> bool:
         return not self.reasons
+
+    @property
+    def is_acceptable(self) -> bool:
+        """Whether nothing but the audit draw speaks for a person."""
+        return not self.reasons or self.reasons == [AUDIT]
 
 
 class _Bar(NamedTuple):

@@ -21,7 +21,7 @@ from labelmill_cli.estimating import (
     worked_out,
 )
 from labelmill_cli.options import DEFAULT_HOME, Home
-from labelmill_cli.output import err, out, table
+from labelmill_cli.output import err, out, table, usd
 from labelmill_cli.sources import lines_of, opened, progress_bar, size_of
 
 _EVERY_LINES: Final = 500
@@ -123,18 +123,18 @@ def _show(found: Estimate) -> None:
             f"{voter.calls:,}",
             f"{voter.input_tokens:,}",
             f"{voter.output_tokens:,}",
-            _usd(voter.usd_live),
-            _usd(voter.usd_batch) + chosen,
+            usd(voter.usd_live),
+            usd(voter.usd_batch) + chosen,
         )
     people = found.people
     rows.add_row(
-        "people", f"{people.share:.1%} of items", f"{people.decisions:,}", "", "", _usd(people.usd), ""
+        "people", f"{people.share:.1%} of items", f"{people.decisions:,}", "", "", usd(people.usd), ""
     )
-    rows.add_row("in all", "", "", "", "", _usd(found.usd_live), _usd(found.usd_batch))
+    rows.add_row("in all", "", "", "", "", usd(found.usd_live), usd(found.usd_batch))
     out.print(rows)
     hours = f"{people.minutes / 60:,.1f} hours" if people.minutes >= 120 else f"{people.minutes:,.0f} minutes"
-    out.print(f"as the project is: {_usd(found.usd)}, with {hours} of people's time", soft_wrap=True)
-    out.print(f"people alone, one decision an item: {_usd(people.usd_alone)}", soft_wrap=True)
+    out.print(f"as the project is: {usd(found.usd)}, with {hours} of people's time", soft_wrap=True)
+    out.print(f"people alone, one decision an item: {usd(people.usd_alone)}", soft_wrap=True)
     if found.days_under_cap is not None:
         out.print(f"under the project's daily cap it takes {found.days_under_cap:,.1f} days", soft_wrap=True)
     err.print(f"tokens: {found.tokens_counted_by}", soft_wrap=True)
@@ -142,7 +142,3 @@ def _show(found: Estimate) -> None:
         err.print(line, soft_wrap=True)
     for warning in found.warnings:
         err.print(f"warning: {warning}", soft_wrap=True)
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"

@@ -1,9 +1,8 @@
-"""`labelmill ingest`, `status` and `export`: items in, progress, labels out."""
+"""`labelmill ingest` and `export`: items in, labels out."""
 
 import csv
 import io
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import typer
-from rich.live import Live
-from rich.table import Table
 
 from labelmill_cli import connection
-from labelmill_cli.api import Api, Rejected, review_api
+from labelmill_cli.api import Rejected, review_api
 from labelmill_cli.options import DEFAULT_HOME, Home, Project
-from labelmill_cli.output import err, out, table
+from labelmill_cli.output import err, table
 from labelmill_cli.reading import chunks
 from labelmill_cli.sources import lines_of, opened, progress_bar, size_of
 
@@ -74,22 +71,6 @@ def ingest(
         raise typer.Exit(1)
 
 
-def status(
-    project: Annotated[str | None, typer.Option("--project", "-p", help="One project only.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every two seconds.")] = False,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Show how far the projects are."""
-    with review_api(connection.find(home)) as api:
-        if not watch:
-            out.print(_status_table(api, project))
-            return
-        with Live(_status_table(api, project), console=out, auto_refresh=False) as live:
-            while True:
-                time.sleep(2)
-                live.update(_status_table(api, project), refresh=True)
-
-
 def export(
     project: Project,
     format: Annotated[Format, typer.Option(help="How labels are written.")] = Format.JSONL,
@@ -123,42 +104,6 @@ def _show_rejected(rejected: list[Rejected], count: int) -> None:
     err.print(rows)
     if count > len(rejected):
         err.print(f"and {count - len(rejected):,} more")
-
-
-def _status_table(api: Api, project: str | None) -> Table:
-    names = [project] if project else [row["project"] for row in api.projects()]
-    statuses = [api.status(name) for name in names]
-    rows = table("", *names)
-    for title, show in _STATUS_ROWS:
-        rows.add_row(title, *(show(s) for s in statuses))
-    return rows
-
-
-def _count(name: str) -> Any:
-    return lambda status: f"{status.get(name, 0):,}"
-
-
-_STATUS_ROWS = [
-    ("items", _count("items")),
-    ("final labels", lambda s: f"{s.get('final_labels', 0):,} ({_share(s, 'final_labels', 'items')})"),
-    ("accepted", _count("accepted")),
-    ("asked of people", lambda s: f"{s.get('requested', 0):,} ({_share(s, 'requested', 'items')})"),
-    ("open tasks", _count("open_tasks")),
-    ("being decided", _count("leased_tasks")),
-    ("decided", _count("decided")),
-    ("corrections", _count("corrections")),
-    ("release", lambda s: str(s.get("release") or "none yet")),
-    ("without the LLM", _count("student_only")),
-    ("LLM calls", _count("llm_calls")),
-    ("tokens in, out", lambda s: f"{s.get('input_tokens', 0):,}, {s.get('output_tokens', 0):,}"),
-    ("spent", lambda s: f"${s.get('cost_usd', 0.0):,.4f}"),
-    ("people's time", lambda s: f"{s.get('human_seconds', 0.0) / 60:,.1f} min"),
-]
-
-
-def _share(status: dict[str, Any], part: str, whole: str) -> str:
-    total = status.get(whole, 0)
-    return f"{status.get(part, 0) / total:.0%}" if total else "-"
 
 
 def _csv(labels: Iterable[bytes], content: bool) -> Iterator[bytes]:

@@ -134,6 +134,12 @@ async def test_projects_have_versions(review: Review) -> None:
     assert await put(definition + "policy: {audit_rate: 0.5}\n") == (2, 1, True)
     assert await put(definition.replace("Say which.", "Say which one.")) == (3, 2, True)
     assert (await review.admin.get(path)).json()["spec"]["guideline"] == "Say which one."
+    earlier = (await review.admin.get(path, params={"version": 2})).json()
+    assert (earlier["version"], earlier["guideline_version"]) == (2, 1)
+    assert earlier["spec"]["policy"]["audit_rate"] == 0.5
+    for version, status, code in [(4, 404, "unknown_version"), (0, 422, "invalid_request")]:
+        refused = await review.admin.get(path, params={"version": version})
+        assert (refused.status_code, refused.json()["error"]) == (status, code)
     assert review.project in [
         p["project"] for p in (await review.admin.get("/v1/projects")).json()["projects"]
     ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from labelmill import ids
 from labelmill.acceptance import Acceptance, Threshold
@@ -72,6 +73,9 @@ async def test_tasks_that_the_promise_covers_are_done_but_for_audits(review: Rev
     )
     assert {row["item_id"] for row in rows} == {f"i{number}" for number in sure}
     assert {(row["source"], row["label"]) for row in rows} == {("machine", '"positive"')}
+    routes = await review.admin.get(f"/v1/projects/{review.project}/routes")
+    recorded = [msgspec.json.decode(line) for line in routes.content.splitlines()]
+    assert {line["item_id"] for line in recorded if line["withdrawn"]} == {f"i{number}" for number in sure}
 
     decision = {"lease": taken["lease"], "label": "negative"}
     answer = await reviewer.post(f"/v1/tasks/{taken['task_id']}/decision", json=decision)

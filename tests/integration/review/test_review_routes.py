@@ -31,6 +31,7 @@ async def test_routes_are_told_with_what_a_policy_looks_at_and_what_people_decid
     assert (first["propensity"], first["cost_usd"], first["metadata"]) == (0.02, 0.001, {})
     assert (second["outcome"], second["blind"], second["audit_rate"]) == ("requested", True, 0.1)
     assert (second["decided_label"], second["decisions"], second["suspicious"]) == (None, 0, True)
+    assert (first["withdrawn"], second["withdrawn"]) == (False, False)
 
     reviewer = await review.account("auditor", "reviewer")
     (task,) = await review.claim(reviewer)

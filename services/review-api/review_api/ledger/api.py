@@ -100,7 +100,7 @@ _ROUTES: Responses = {
                 '"votes":[{"voter":"llm","label":"positive"}],"calibrated":true,"over_budget":false,'
                 '"suspicious":false,"release":2,"outcome":"requested","reasons":["audit"],"propensity":0.02,'
                 '"cost_usd":0.0001,"project_version":3,"routed_at":1760000000000,"blind":true,'
-                '"audit_rate":0.02,"decided_label":"negative","decided_at":1760000100000,"decisions":1}\n',
+                '"audit_rate":0.02,"decided_label":"negative","decided_at":1760000100000,"decisions":1,"withdrawn":false}\n',
             }
         },
     }
@@ -189,7 +189,8 @@ def router(
         by: Annotated[Principal, Depends(manager)], project: Annotated[str, Depends(known)]
     ) -> Response:
         """In the order of the item ids. With it another policy can be tried on what was done, without paying
-        anything again; `decided_label` is null while people have not settled the item."""
+        anything again; `decided_label` is null while people have not settled the item. `withdrawn`: people
+        were asked, and then new evidence made it needless."""
         return StreamingResponse(recorded.lines(project), media_type="application/x-ndjson")
 
     return routes

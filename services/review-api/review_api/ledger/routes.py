@@ -8,13 +8,15 @@ from labelmill.runtime.postgres import Database
 
 _PAGE_ROWS: Final = 2000
 
-# A task that is not settled has no label yet. The page is cut first, so that the joins go by it.
+# A task that is not settled has no label yet; one that was withdrawn is gone. The page is cut first, so that
+# the joins go by it.
 _PAGE: Final = """
 SELECT r.item_id, r.guideline_version, i.metadata, r.content_hash, r.label, r.confidence,
        r.probabilities, r.votes, r.calibrated, r.over_budget, r.suspicious, r.release,
        r.outcome, r.reasons, r.propensity, r.cost_usd, r.project_version, r.routed_at,
        coalesce(t.blind, false) AS blind, coalesce(t.audit_rate, 0) AS audit_rate,
-       t.label AS decided_label, t.decided_at, coalesce(t.decided, 0) AS decisions
+       t.label AS decided_label, t.decided_at, coalesce(t.decided, 0) AS decisions,
+       r.outcome = 'requested' AND t.task_id IS NULL AS withdrawn
 FROM (
     SELECT * FROM routes WHERE project = $1 AND (item_id, guideline_version) > ($2, $3)
     ORDER BY item_id, guideline_version LIMIT $4

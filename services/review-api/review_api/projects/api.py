@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final
 
 import structlog
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from labelmill.errors import InvalidProject
 from labelmill.prices import Prices, priced
 from labelmill.projects import ProjectSpec, load_project
@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 Project = Annotated[str, Path(max_length=63, examples=["sentiment"])]
 
 _MOST_SPEC_BYTES = 1024 * 1024
+_MOST_VERSION = 2**31 - 1
 
 STREAMED: Final = ("PUT", "/v1/projects/{project}")
 """The route that reads its body itself, up to a limit of its own."""
@@ -115,21 +116,29 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
     async def list_projects(_: Annotated[Principal, Depends(someone)]) -> Response:
         return answer({"projects": await store.all()})
 
-    @routes.get("/{project}", summary="Show a project", responses=documented(ProjectShown, 401, 404))
-    async def get_project(project: Project, _: Annotated[Principal, Depends(someone)]) -> Response:
-        version = await store.get(project)
-        if version is None:
-            raise unknown_project(project)
+    @routes.get("/{project}", summary="Show a project", responses=documented(ProjectShown, 401, 404, 422))
+    async def get_project(
+        project: Project,
+        _: Annotated[Principal, Depends(someone)],
+        version: Annotated[int | None, Query(ge=1, le=_MOST_VERSION, description="[in force]")] = None,
+    ) -> Response:
+        found = await (store.get(project) if version is None else store.at(project, version))
+        if found is None:
+            raise unknown_project(project) if version is None else _unknown_version(project, version)
         return answer(
             {
                 "project": project,
-                "version": version.version,
-                "guideline_version": version.guideline_version,
-                "spec": version.spec,
+                "version": found.version,
+                "guideline_version": found.guideline_version,
+                "spec": found.spec,
             }
         )
 
     return routes
+
+
+def _unknown_version(project: str, version: int) -> ApiError:
+    return ApiError(404, "unknown_version", f"project {project} has no version {version}")
 
 
 async def _body(request: Request) -> bytes:

@@ -66,6 +66,18 @@ class ProjectStore:
         """Return the version in force."""
         return await _present(self._database.pool, project)
 
+    async def at(self, project: str, number: int) -> Version | None:
+        """Return a version, in force or not."""
+        row = await self._database.pool.fetchrow(
+            """
+            SELECT version, guideline_version, spec FROM project_versions
+            WHERE project = $1 AND version = $2
+            """,
+            project,
+            number,
+        )
+        return None if row is None else _version(row)
+
     async def exists(self, project: str) -> bool:
         return bool(
             await self._database.pool.fetchval("SELECT true FROM projects WHERE project = $1", project)
@@ -170,7 +182,11 @@ async def _present(connection: asyncpg.Connection | asyncpg.Pool, project: str) 
         """,
         project,
     )
-    return None if row is None else Version(row[0], row[1], _spec_decoder.decode(row["spec"]))
+    return None if row is None else _version(row)
+
+
+def _version(row: asyncpg.Record) -> Version:
+    return Version(row["version"], row["guideline_version"], _spec_decoder.decode(row["spec"]))
 
 
 async def _write(connection: asyncpg.Connection, version: Version, by: str) -> None:

@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from labelmill import ids
 from labelmill.acceptance import Acceptance, Threshold
 from labelmill.projects import ProjectSpec
-
-COVERABLE: Final = ("alarm", "audit", "cold_start", "low_confidence")
-"""Reasons that lack of evidence gives. Whatever else speaks for a review goes on doing so."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from labelmill.policy import COVERABLE
 from labelmill.runtime.postgres import Database
 
-from review_api.tasks.covering import COVERABLE, Waiting
+from review_api.tasks.covering import Waiting
 
 # In the order of the queue's index, so that each call goes on where the last one ended.
 _WAITING: Final = """

@@ -1,0 +1,79 @@
+"""`labelmill policy`: what a project's policy will do, before it does it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from labelmill.projects import ProjectSpec, load_project
+
+from labelmill_cli import connection
+from labelmill_cli.api import Api, review_api
+from labelmill_cli.errors import ApiError
+from labelmill_cli.options import DEFAULT_HOME, Home
+from labelmill_cli.output import err, out
+from labelmill_cli.policy_words import audits_needed, explained
+from labelmill_cli.records import NothingRecorded, replay_of
+from labelmill_cli.replaying.replay import Replay
+
+app = typer.Typer(help="Say what a project's policy will do.", no_args_is_help=True)
+
+
+@app.callback()
+def policy() -> None:
+    """Say what a project's policy will do, before it does it."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The project's YAML file.")],
+    project: Annotated[
+        str | None,
+        typer.Option("--project", "-p", help="Say also what people would have had to do there."),
+    ] = None,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Say in words what the policy of a file will do, and what about it deserves a second look."""
+    spec = load_project(file.read_bytes())
+    words = explained(spec)
+    lines, warnings = list(words.lines), list(words.warnings)
+    if project:
+        with review_api(connection.find(home)) as api:
+            more, doubts = _in_practice(api, project, spec)
+        lines += more
+        warnings += doubts
+    for line in lines:
+        out.print(line, soft_wrap=True)
+    for warning in warnings:
+        err.print(f"warning: {warning}", soft_wrap=True)
+
+
+def _in_practice(api: Api, project: str, spec: ProjectSpec) -> tuple[list[str], list[str]]:
+    """Return what the project's records tell: lines and warnings."""
+    try:
+        found = replay_of(api, project, spec)
+        acceptance = api.promise(project)["acceptance"]
+    except NothingRecorded as error:
+        return [], [str(error)]
+    except ApiError as error:
+        return [], [f"the records of {project} cannot be read: {error}"]
+    standing = [f"promise in force: {acceptance['sentence']}"] if acceptance else []
+    return [_load(found), *standing], _doubts(found, spec)
+
+
+def _load(found: Replay) -> str:
+    tried, recorded = found.tried, found.recorded
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in tried.reasons.items())
+    return (
+        f"people's load: of the {tried.items:,} items recorded {tried.people / tried.items:.1%} would have "
+        f"gone to people ({reasons or 'none'}), {tried.people_minutes / 60:,.1f} hours; on record are "
+        f"{recorded.people / recorded.items:.1%}"
+    )
+
+
+def _doubts(found: Replay, spec: ProjectSpec) -> list[str]:
+    if not found.evidence or found.evidence.opened_at is not None:
+        return []
+    needed = audits_needed(spec)
+    if needed > found.routes:
+        return [f"the promise needs {needed:,} audits at least, and only {found.routes:,} items came so far"]
+    return [f"the recorded audits do not prove the promise: {found.evidence.sentence}"]

@@ -1,0 +1,128 @@
+"""`policy check`: what a policy does in words, and what about it deserves a second look."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labelmill.projects import ProjectSpec, project_from
+from labelmill_cli.policy_words import audits_needed, explained
+
+Labelmill = Callable[..., Any]
+BASE: dict[str, Any] = {
+    "project": "tweets",
+    "title": "Tweets",
+    "labels": [{"name": "positive"}, {"name": "negative"}],
+    "guideline": "Say which.",
+    "voters": [{"name": "llm", "type": "llm", "model": "m"}, {"name": "student", "type": "student"}],
+    "budget": {"usd_per_day": 5.0, "when_spent": "people"},
+    "minutes_per_decision": 0.5,
+}
+
+
+def spec(changes: dict[str, Any] | None = None, **policy: Any) -> ProjectSpec:
+    return project_from({**BASE, **(changes or {}), "policy": {"audit_seed": "s3cret", **policy}})
+
+
+def test_a_promise_is_explained() -> None:
+    words = explained(spec(target_error=0.02, audit_raters=3, always_review={"labels": ["negative"]}))
+    said = "\n".join(words.lines)
+    assert "at most 2% of accepted labels differ from what most of 3 people would say, with 95%" in said
+    # 380 audits by three people, half a minute each.
+    assert "at least 380 blind audits without an error, about 9.5 hours" in said
+    assert "audits: 2% to 20% of all items, blind, as many as the promise needs; 3 people each" in said
+    assert "always to people: labels negative; items on which the voters differ" in said
+    assert "overlap: 1 person for each item" in said
+    assert "budget: $5.00 a day; once it is spent, items go to people without the voters that cost" in said
+    assert words.warnings == []
+
+
+def test_thresholds_are_explained() -> None:
+    words = explained(spec(accept_threshold=0.8, decisions_per_task=2, audit_rate=0.05, audit_raters=2))
+    said = "\n".join(words.lines)
+    assert "a confidence of at least 0.8; before the first release 0.95" in said
+    assert "no error is promised" in said
+    assert "audits: 5% of what would be accepted, blind; 2 people each" in said
+    assert "overlap: 2 people for each item" in said
+    assert words.warnings == []
+
+
+LLM, STUDENT = BASE["voters"]
+FUNCTION = {"name": "f", "type": "function", "function": {"keywords": {"positive": ["good"]}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "policy", "says"),
+    [
+        ({}, {"target_error": 0.001}, "takes 7,678 audits without one error"),
+        ({}, {"target_error": 0.02, "audit_raters": 1}, "relative to one person"),
+        ({}, {"target_error": 0.02, "always_review": {"subjective": True}}, "never accepts anything"),
+        (
+            {},
+            {"target_error": 0.02, "always_review": {"labels": ["positive"], "expert_labels": ["negative"]}},
+            "never accepts anything",
+        ),
+        ({}, {"audit_rate": 0.0}, "error of what is accepted unknown"),
+        ({}, {"accept_threshold": 0.97}, "more is accepted before anything is learned"),
+        ({}, {"accept_threshold": 0.5, "cold_start_threshold": 0.5}, "accepts guesses"),
+        ({"voters": [STUDENT]}, {}, "the student is the only voter"),
+        ({"voters": [STUDENT, FUNCTION]}, {}, "there is no LLM"),
+        ({"voters": [LLM]}, {}, "disagreement has no effect"),
+        ({}, {"audit_raters": 1, "decisions_per_task": 3}, "audit_raters has no effect"),
+        ({}, {"audit_seed": "labelmill"}, "can foresee which are audited"),
+        ({"budget": {}}, {}, "nothing limits what the LLM may cost"),
+    ],
+)
+def test_what_deserves_a_second_look(changes: dict[str, Any], policy: dict[str, Any], says: str) -> None:
+    assert any(says in warning for warning in explained(spec(changes, **policy)).warnings)
+
+
+@settings(deadline=None)
+@given(st.floats(0.001, 0.4), st.sampled_from([0.5, 0.9, 0.95, 0.99]), st.booleans())
+def test_a_stricter_promise_needs_more_audits(target: float, confidence: float, per_label: bool) -> None:
+    one = spec(target_error=target, confidence=confidence, per_label=per_label)
+    policy = msgspec.structs.replace(one.policy, target_error=target / 2.0)
+    assert 0 < audits_needed(one) < audits_needed(msgspec.structs.replace(one, policy=policy))
+    assert all(explained(one).lines)
+
+
+def written(folder: Path, **policy: Any) -> str:
+    file = folder / "new.yaml"
+    file.write_text(yaml.safe_dump({**BASE, "policy": policy}))
+    return str(file)
+
+
+def test_a_file_with_a_problem_ends_with_status_1(labelmill: Labelmill, tmp_path: Path) -> None:
+    done = labelmill("policy", "check", written(tmp_path, target_error=0.7))
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "error: policy.target_error: more than 0 and less than 0.5\n"
+
+
+def test_words_go_out_and_warnings_besides(labelmill: Labelmill, tmp_path: Path) -> None:
+    done = labelmill("policy", "check", written(tmp_path, target_error=0.02))
+    assert done.status == 0
+    assert done.out.startswith("promise: at most 2% of accepted labels differ")
+    assert "warning: audit_seed is the one that everybody knows" in done.err
+
+
+def test_the_load_cannot_be_told_where_nothing_was_routed_or_may_be_read(
+    labelmill: Labelmill, api: Any, tmp_path: Path
+) -> None:
+    file = written(tmp_path)
+    api.on("GET /v1/projects/tweets/status", {"items": 0})
+    api.on(
+        "GET /v1/projects/tweets", {"project": "tweets", "version": 1, "guideline_version": 1, "spec": BASE}
+    )
+    api.on("GET /v1/projects/tweets/routes", b"")
+    done = labelmill("policy", "check", file, "-p", "tweets")
+    assert done.status == 0
+    assert "warning: project tweets has no routes yet" in done.err
+    api.answers.pop("GET /v1/projects/tweets/routes")
+    api.on("GET /v1/projects/tweets/routes", {"error": "forbidden", "detail": "for managers"}, 403)
+    done = labelmill("policy", "check", file, "-p", "tweets")
+    assert done.status == 0
+    assert "warning: the records of tweets cannot be read: this token may not do that" in done.err
