@@ -151,7 +151,7 @@ def _voter_cost(spec: ProjectSpec, voter: VoterSpec, texts: Texts, count: CountT
     calls = texts.distinct * rounds
     input_tokens = round(texts.distinct * (shared + rounds * shown) + texts.tokens * rounds)
     output_tokens = calls * (_SAID_TOKENS if voter.method == "verbal" else 1)
-    live = TokenPrices.of(voter).cost_usd(input_tokens, output_tokens)
+    live = TokenPrices.live(voter).cost_usd(input_tokens, output_tokens)
     batch = live * (1 - (voter.batch_discount or 0.0))
     return VoterCost(
         voter=voter.name,

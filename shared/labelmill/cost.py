@@ -19,10 +19,19 @@ class TokenPrices(NamedTuple):
     output: float
 
     @classmethod
-    def of(cls, voter: VoterSpec) -> "TokenPrices":
-        """Return a voter's prices; those that nobody stated are 0."""
+    def live(cls, voter: VoterSpec) -> "TokenPrices":
+        """Return a voter's prices for live calls; those that nobody stated are 0."""
         stated = (voter.input_usd_per_mtok, voter.output_usd_per_mtok)
         return cls(*(0.0 if price is UNSET else price for price in stated))
+
+    @classmethod
+    def of(cls, voter: VoterSpec) -> "TokenPrices":
+        """Return what a voter's tokens cost in its mode: those of a batch have the provider's discount."""
+        prices = cls.live(voter)
+        if voter.mode != "batch":
+            return prices
+        share = 1 - (voter.batch_discount or 0.0)
+        return cls(prices.input * share, prices.output * share)
 
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
         """Return what so many tokens cost, in US dollars, to a billionth."""

@@ -11,11 +11,15 @@ from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import ACCEPTANCE, ITEMS, PROJECTS, RELEASES
 
+from autolabeler.batch_api import BatchProvider
+from autolabeler.batch_store import BatchStore
+from autolabeler.batches import Batches
 from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
 from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
 from autolabeler.llm import LlmAnswerer
+from autolabeler.parking import Parking
 from autolabeler.planning import Plans
 from autolabeler.settings import AutolabelerSettings
 from autolabeler.sink import Sink
@@ -57,7 +61,19 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     sink = Sink(context, publisher, settings.autolabeler_collect_seconds)
     plans = Plans(projects, releases, acceptances, settings.llm_tokens_field)
     functions = Functions(metrics, settings.functions_dir, settings.function_seconds)
-    voting = Voting(metrics, answerer, cache=cache, calls=calls, students=students, functions=functions)
+    batch_store, provider = BatchStore(database), BatchProvider(settings)
+    batches = Batches(
+        context, settings, store=batch_store, provider=provider, publisher=publisher, projects=projects
+    )
+    voting = Voting(
+        metrics,
+        answerer,
+        cache=cache,
+        calls=calls,
+        students=students,
+        functions=functions,
+        parking=Parking(batch_store),
+    )
     labeler = Labeler(
         context=context, settings=settings, window=window, plans=plans, voting=voting, calls=calls, sink=sink
     )
@@ -75,5 +91,6 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
     sink.connect(subscription.bury, labeler.make_room)
     labeler.connect(subscription)
     components: list[Component] = [database, publisher, projects, releases, acceptances]
-    components += [cache, budgets, answerer, functions, students, calls, sink, subscription, broker, labeler]
+    components += [cache, budgets, answerer, provider, batches, functions, students, calls, sink]
+    components += [subscription, broker, labeler]
     return Service(context, operations_app(context), components)

@@ -16,6 +16,8 @@ from labelmill.topics import ITEMS
 
 from autolabeler.calls import Calls
 from autolabeler.jobs import Job
+from autolabeler.parking import back_from_batch
+from autolabeler.plan import Plan
 from autolabeler.planning import Plans
 from autolabeler.settings import AutolabelerSettings
 from autolabeler.sink import Sink
@@ -118,11 +120,23 @@ class Labeler:
             if isinstance(plan, InvalidRecord):
                 letters.append(DeadLetter(record, plan))
             else:
-                lane = lanes[record.partition]
-                jobs.append(Job(record, item, plan, lane, on_done=self._sink.put, on_tier=self._voting.go_on))
+                jobs.append(self._job(record, item, plan, lanes[record.partition]))
         for letter in letters:
             self._sink.bury(letter, lanes[letter.record.partition])
         await self._voting.vote(jobs)
+
+    def _job(self, record: ConsumerRecord, item: ItemIngested, plan: Plan, lane: Lane) -> Job:
+        record, unanswered = back_from_batch(record)
+        return Job(
+            record,
+            item,
+            plan,
+            lane,
+            on_done=self._sink.put,
+            on_tier=self._voting.go_on,
+            on_parked=self._sink.park,
+            unanswered=unanswered,
+        )
 
     async def _drain(self) -> None:
         self._draining = True

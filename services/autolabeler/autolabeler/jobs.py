@@ -8,7 +8,8 @@ from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested, Vote
 from labelmill.projects import Example
 
-from autolabeler.plan import Plan
+from autolabeler.batching import Unanswered
+from autolabeler.plan import LlmVoter, Plan
 from autolabeler.pooling import Paid, event_id, llm_vote, payer, with_cost_of
 from autolabeler.prompt import encode_text
 from autolabeler.voters import Question
@@ -32,7 +33,8 @@ class Job:
     """An item, its plan, and the votes so far.
 
     `on_done` hears when the last answer, or a failure, is in; `on_tier` when all are in that were asked for,
-    but there may be more to ask.
+    but there may be more to ask; `on_parked` when the item comes back later, by another record. `unanswered`
+    are the questions of which a batch has shown that they have no answer.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Job:
         "_answers",
         "_named",
         "_on_done",
+        "_on_parked",
         "_on_tier",
         "content_hash",
         "event_id",
@@ -54,6 +57,7 @@ class Job:
         "shots",
         "suspicious",
         "tier",
+        "unanswered",
         "votes",
     )
 
@@ -66,6 +70,8 @@ class Job:
         *,
         on_done: Callable[["Job"], None],
         on_tier: Callable[["Job"], None],
+        on_parked: Callable[["Job"], None],
+        unanswered: Unanswered,
     ) -> None:
         self.record = record
         self.item = item
@@ -86,11 +92,13 @@ class Job:
         self.over_budget = False
         """A voter was not asked because the day's budget is spent."""
         self.failure: InvalidRecord | None = None
+        self.unanswered = unanswered
         self._answers: dict[int, list[Paid | None]] = {}
         self._again: dict[int, list[Paid | None]] = {}
         self._named: frozenset[str] | None = frozenset()
         self._on_done = on_done
         self._on_tier = on_tier
+        self._on_parked = on_parked
 
     def questions(self, voters: Sequence[int]) -> list[Wanted]:
         """Return what LLM voters are to be asked; each answer is to be given back by `take`."""
@@ -177,6 +185,14 @@ class Job:
     def done(self) -> None:
         """End the job with the votes it has."""
         self._on_done(self)
+
+    def park(self) -> None:
+        """End the job without an outcome: the item is kept, and comes back by another record."""
+        self._on_parked(self)
+
+    def voter_of(self, wanted: Wanted) -> LlmVoter:
+        """Return the voter that a question is for."""
+        return self.plan.llm[wanted.voter if wanted.voter >= 0 else ~wanted.voter]
 
     def fail(self, voter: int, error: InvalidRecord) -> None:
         """End the job: the item cannot be labelled. Only the first failure counts, and none of a second look:

@@ -10,21 +10,16 @@ from collections.abc import Sequence
 
 import aiohttp
 import httpx2
-import msgspec
 import openai
 
-from autolabeler.logprobs import TokenLogprob, distribution
+from autolabeler.completion import MAX_DETAIL_CHARS, answer_in, problem_of_status
 from autolabeler.retry_after import seconds_to_wait
-from autolabeler.said import sampled, stated
 from autolabeler.settings import AutolabelerSettings
-from autolabeler.voters import Answer, Method, Misconfigured, NoAnswer, Passing, Question, Refused, Unusable
+from autolabeler.voters import Answer, NoAnswer, Passing, Question, Unusable
 
 _PATH = "/chat/completions"
-_PASSING = frozenset({408, 409, 425, 429})
-_REFUSED = frozenset({400, 413, 422})
 _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 30.0
-_MAX_DETAIL_CHARS = 300
 _NEEDLESS_HEADERS = (
     "X-Stainless-Lang",
     "X-Stainless-Package-Version",
@@ -37,36 +32,6 @@ _NEEDLESS_HEADERS = (
     "X-Stainless-Read-Timeout",
 )
 """What openai's client tells about the machine it runs on, which no compatible server needs."""
-
-
-class _Position(msgspec.Struct):
-    top_logprobs: list[TokenLogprob] = []
-
-
-class _Logprobs(msgspec.Struct):
-    content: list[_Position] | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    logprobs: _Logprobs | None = None
-    message: _Message | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(msgspec.Struct):
-    choices: list[_Choice]
-    usage: _Usage | None = None
-
-
-_decoder = msgspec.json.Decoder(_Completion)
 
 
 class LlmAnswerer:
@@ -117,51 +82,22 @@ class LlmAnswerer:
             response = await self._client.post(
                 self._url, cast_to=httpx2.Response, content=question.body, options=self._options
             )
-        except openai.APIStatusError as error:
-            raise _of_status(error) from error
-        except openai.APITimeoutError as error:
-            raise Passing("timeout", detail=str(error)) from error
-        except openai.APIConnectionError as error:
-            raise _of_connection(error) from error
+        except openai.APIError as error:
+            raise problem_of(error) from error
         except (aiohttp.ClientError, httpx2.HTTPError) as error:
             raise Unusable("llm_malformed", f"the answer is not HTTP: {error!r}") from error
         floor = self._settings.llm_min_option_mass
         return answer_in(response.content, question.answers, floor, question.method)
 
 
-def answer_in(body: bytes, answers: tuple[str, ...], floor: float, method: Method = "logprobs") -> Answer:
-    """Return the answer in a chat completion's body, read as `method` says. Raises Unusable."""
-    try:
-        completion = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unusable("llm_malformed", f"not a chat completion: {error}") from error
-    if not completion.choices:
-        raise Unusable("llm_malformed", "a chat completion without choices")
-    usage = completion.usage or _Usage()
-    shares = _shares(completion.choices[0], answers, floor, method)
-    return Answer(shares, usage.prompt_tokens, usage.completion_tokens)
-
-
-def _shares(choice: _Choice, answers: tuple[str, ...], floor: float, method: Method) -> tuple[float, ...]:
-    if method == "logprobs":
-        logprobs = choice.logprobs
-        first = logprobs.content[0].top_logprobs if logprobs and logprobs.content else []
-        return distribution(first, answers, floor)
-    text = (choice.message.content if choice.message else None) or ""
-    return (sampled if method == "samples" else stated)(text, answers)
-
-
-def _of_status(error: openai.APIStatusError) -> NoAnswer:
-    status = error.status_code
-    detail = f"{status}: {error.message}"[:_MAX_DETAIL_CHARS]
-    if status in _PASSING or status >= 500:
-        kind = "rate_limited" if status == 429 else "server_error"
-        return Passing(kind, seconds_to_wait(error.response.headers, time.time()), detail)
-    return Refused(detail) if status in _REFUSED else Misconfigured(detail)
-
-
-def _of_connection(error: openai.APIConnectionError) -> NoAnswer:
+def problem_of(error: openai.APIError) -> NoAnswer:
+    """Return what an error of the client's means for the flow."""
+    if isinstance(error, openai.APIStatusError):
+        wait = seconds_to_wait(error.response.headers, time.time())
+        return problem_of_status(error.status_code, error.message, wait)
+    if isinstance(error, openai.APITimeoutError):
+        return Passing("timeout", detail=str(error))
     # The transport has one name for a body that ends before its length: a read error.
     if isinstance(error.__cause__, httpx2.ReadError):
         return Unusable("llm_malformed", f"the answer was cut short: {error.__cause__}")
-    return Passing("connection", detail=f"{error} {error.__cause__!r}"[:_MAX_DETAIL_CHARS])
+    return Passing("connection", detail=f"{error} {error.__cause__!r}"[:MAX_DETAIL_CHARS])

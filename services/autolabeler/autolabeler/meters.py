@@ -1,15 +1,28 @@
 """Counting calls, tokens and money, with the metrics' labels looked up once a voter."""
 
+from typing import Protocol
+
+from labelmill.cost import TokenPrices
 from labelmill.runtime.metrics import Metrics
 
 from autolabeler.plan import LlmVoter
 from autolabeler.voters import Answer
 
 
+class Priced(Protocol):
+    """A voter, as far as counting what it costs goes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def prices(self) -> TokenPrices: ...
+
+
 class VoterMeter:
     """The counters of one voter of one project."""
 
-    def __init__(self, metrics: Metrics, project: str, voter: LlmVoter) -> None:
+    def __init__(self, metrics: Metrics, project: str, voter: Priced) -> None:
         self.project = project
         self.voter = voter.name
         self.prices = voter.prices

@@ -28,6 +28,7 @@ class LlmVoter:
     """An LLM voter with its prompts, one a call: a permutation of the options, or a sample.
 
     `price` is what asking it costs, for comparison; `similar` how many of the release's shots it is shown.
+    With `in_batches` its questions go through the provider's batch API, at `prices` that know the discount.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LlmVoter:
     prices: TokenPrices
     price: float
     similar: int
+    in_batches: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,9 @@ def _llm_voters(spec: ProjectSpec, release: Release | None, tokens_field: str) -
     for voter in (voter for voter in spec.voters if voter.type == "llm"):
         model = finetuned.model if finetuned and finetuned.voter == voter.name else voter.model
         prompts = templates(spec, voter, model, tokens_field)
-        similar = voter.similar_examples
         prices, price = TokenPrices.of(voter), typical_cost(voter)
-        voters.append(LlmVoter(voter.name, model, voter.method, prompts, prices, price, similar))
+        similar, in_batches = voter.similar_examples, voter.mode == "batch"
+        voters.append(LlmVoter(voter.name, model, voter.method, prompts, prices, price, similar, in_batches))
     return tuple(voters)
 
 

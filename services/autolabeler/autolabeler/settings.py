@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
@@ -38,6 +38,17 @@ class AutolabelerSettings(ServiceSettings, DatabaseSettings):
     """Failures in a row that open the circuit breaker."""
     llm_breaker_max_seconds: PositiveFloat = 30.0
     """Longest time between two probes of a provider that fails."""
+
+    batch_base_url: str = ""
+    """Where questions of voters with `mode: batch` go, if that is another server; with the same key."""
+    batch_seconds: PositiveFloat = 300.0
+    """How long questions are gathered for a batch, and those wait that the day's budget does not pay."""
+    batch_requests: Annotated[int, Field(ge=1, le=50_000)] = 10_000
+    """Most questions in a batch; once there are so many it leaves at once."""
+    batch_poll_seconds: PositiveFloat = 30.0
+    """First wait between two looks at a batch; the waits grow to 12 times this."""
+    batch_tries: PositiveInt = 3
+    """How often a question is put into a batch before it makes dead letters."""
 
     autolabeler_batch_records: PositiveInt = 2000
     """Most records taken from Kafka at once."""

@@ -30,12 +30,12 @@ class Burial(Protocol):
 
 
 class Finished(NamedTuple):
-    """A record's outcome: a score to publish, or a dead letter."""
+    """A record's outcome: a score to publish, a dead letter, or None if its item is parked."""
 
     lane: Lane
     offset: int
     project: str
-    outcome: OutRecord | DeadLetter
+    outcome: OutRecord | DeadLetter | None
 
 
 class Sink:
@@ -90,6 +90,10 @@ class Sink:
             event = msgspec.structs.replace(event, suspicious=job.suspicious, over_budget=job.over_budget)
         out = OutRecord(record.partition, record.key, encode(event), passed_on(record))
         self._add(Finished(job.lane, record.offset, job.plan.project, out))
+
+    def park(self, job: Job) -> None:
+        """Take a job whose item is kept elsewhere until its answers are there."""
+        self._add(Finished(job.lane, job.record.offset, "", None))
 
     def bury(self, letter: DeadLetter, lane: Lane) -> None:
         """Take a record that cannot be used."""

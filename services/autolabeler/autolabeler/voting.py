@@ -13,6 +13,7 @@ from autolabeler.cascade import is_sure, next_voter
 from autolabeler.function_runs import Functions
 from autolabeler.jobs import Job, Place, Wanted
 from autolabeler.meters import Meters, VoterMeter
+from autolabeler.parking import Parking
 from autolabeler.pooling import Paid, student_vote
 from autolabeler.store import Stored, VoteCache
 from autolabeler.student import Students
@@ -44,6 +45,7 @@ class Voting:
         calls: Calls,
         students: Students,
         functions: Functions,
+        parking: Parking,
     ) -> None:
         self._metrics = metrics
         self._answerer = answerer
@@ -51,6 +53,7 @@ class Voting:
         self._calls = calls
         self._students = students
         self._functions = functions
+        self._parking = parking
         self._meters = Meters(metrics)
         self._begin: Callable[[Coroutine[Any, Any, None]], None] | None = None
         self._going_on: list[Job] = []
@@ -144,9 +147,29 @@ class Voting:
         if self._answerer.at_once:
             await self._answer_at_once(unknown)
             return
-        for job, wanted in unknown:
+        for job, wanted in await self._without_parked(unknown):
             meter = self._meter(job, wanted)
             self._calls.ask(wanted.question, Place(job, wanted.voter, wanted.turn), meter)
+
+    async def _without_parked(self, unknown: Sequence[Open]) -> Sequence[Open]:
+        """Park the jobs with a question for a batch and return what is to be asked now, of the others.
+
+        Whoever else is to be asked with such a voter is asked once the item is back. A question that comes
+        back without an answer ends here.
+        """
+        for_batches = [each for each in unknown if each.job.voter_of(each.wanted).in_batches]
+        if not for_batches:
+            return unknown
+        parked: defaultdict[Job, list[Wanted]] = defaultdict(list)
+        for job, wanted in for_batches:
+            if wanted.question.key not in job.unanswered:
+                parked[job].append(wanted)
+        for job, wanted in for_batches:
+            if job not in parked and job.failure is None:
+                Place(job, wanted.voter, wanted.turn).take(job.unanswered[wanted.question.key])
+        await self._parking.park(parked)
+        asked = [each for each in unknown if not each.job.voter_of(each.wanted).in_batches]
+        return [each for each in asked if each.job not in parked and each.job.failure is None]
 
     def _is_answered(self, each: Open, known: dict[bytes, Stored]) -> bool:
         job, (question, voter, turn) = each
@@ -184,8 +207,7 @@ class Voting:
             meter.answered_at_once(bought)
 
     def _meter(self, job: Job, wanted: Wanted) -> VoterMeter:
-        number = wanted.voter if wanted.voter >= 0 else ~wanted.voter
-        return self._meters.of(job.plan.project, job.plan.llm[number])
+        return self._meters.of(job.plan.project, job.voter_of(wanted))
 
 
 def _by_plan(jobs: Sequence[Job]) -> Iterator[list[Job]]:

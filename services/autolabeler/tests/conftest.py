@@ -7,6 +7,8 @@ from datetime import date
 
 import pytest
 from aiokafka import ConsumerRecord
+from autolabeler.batch_store import Parked
+from autolabeler.batching import BatchQuestion
 from autolabeler.budgets import Budgets
 from autolabeler.plan import Plan, plan_of
 from autolabeler.settings import AutolabelerSettings
@@ -44,6 +46,19 @@ class FakeCache:
     async def put(self, key: bytes, stored: Stored) -> None:
         await self.gate.wait()
         self.rows.setdefault(key, stored)
+
+
+class FakeParkingStore:
+    """Where items are parked, without a database."""
+
+    def __init__(self) -> None:
+        self.items: list[Parked] = []
+        self.questions: dict[bytes, BatchQuestion] = {}
+
+    async def park(self, items: Sequence[Parked], questions: Sequence[BatchQuestion]) -> None:
+        self.items += items
+        for each in questions:
+            self.questions.setdefault(each.question.key, each)
 
 
 class FakeBudgetStore:
@@ -132,6 +147,11 @@ def context(settings: AutolabelerSettings) -> Context:
 @pytest.fixture
 def cache() -> FakeCache:
     return FakeCache()
+
+
+@pytest.fixture
+def parking_store() -> FakeParkingStore:
+    return FakeParkingStore()
 
 
 @pytest.fixture

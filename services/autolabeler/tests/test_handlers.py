@@ -12,6 +12,7 @@ from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
 from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
+from autolabeler.parking import Parking
 from autolabeler.planning import Plans
 from autolabeler.settings import AutolabelerSettings
 from autolabeler.sink import Sink
@@ -72,7 +73,9 @@ def release(number: int = 1, **student: object) -> ReleasePublished:
 class Rig:
     """The labeler with everything around it faked."""
 
-    def __init__(self, context: Context, settings: AutolabelerSettings, answerer, cache) -> None:  # type: ignore[no-untyped-def]
+    def __init__(  # type: ignore[no-untyped-def]
+        self, context: Context, settings: AutolabelerSettings, answerer, cache, parking_store
+    ) -> None:
         self.context = context
         self.published: list[OutRecord] = []
         self.buried: list[DeadLetter] = []
@@ -101,6 +104,7 @@ class Rig:
                 calls=self.calls,
                 students=self.students,
                 functions=self.functions,
+                parking=Parking(parking_store),
             ),
             calls=self.calls,
             sink=self.sink,
@@ -142,11 +146,13 @@ class Rig:
 
 
 @pytest.fixture
-async def make_rig(context, settings, cache, make_project) -> AsyncIterator[Callable[..., Rig]]:  # type: ignore[no-untyped-def]
+async def make_rig(  # type: ignore[no-untyped-def]
+    context, settings, cache, make_project, parking_store
+) -> AsyncIterator[Callable[..., Rig]]:
     rigs = []
 
     async def make(answerer, *, voters=(LLM,), **changes) -> Rig:  # type: ignore[no-untyped-def]
-        rig = Rig(context, settings.model_copy(update=changes), answerer, cache)
+        rig = Rig(context, settings.model_copy(update=changes), answerer, cache, parking_store)
         rig.projects["p"] = make_project(voters)
         await rig.sink.start()
         rigs.append(rig)
@@ -454,3 +460,22 @@ async def test_a_changed_guideline_asks_anew(make_rig, answerer, make_record, ma
     scores = await rig.settled(2)
     assert len(answerer.asked) == 2
     assert [score.guideline_version for score in scores] == [2, 3]
+
+
+async def test_what_waits_for_a_batch_holds_back_no_offset(
+    make_rig, answerer, make_record, parking_store
+) -> None:  # type: ignore[no-untyped-def]
+    rig = await make_rig(answerer, voters=[{**LLM, "mode": "batch", "permutations": 2}])
+    records = [make_record(f"text {number}") for number in range(3)]
+    await rig.labeler.handle(records)
+    async with asyncio.timeout(5):
+        while rig.window.unfinished:
+            await asyncio.sleep(0.002)
+    await rig.labeler.stop()
+    assert rig.commits[-1] == {0: 3}
+    assert (answerer.asked, rig.published) == ([], [])
+    places = [(item.partition, item.offset, item.key, item.value) for item in parking_store.items]
+    assert places == [(0, r.offset, r.key, r.value) for r in records]
+    assert [item.headers for item in parking_store.items] == [r.headers for r in records]
+    assert all(len(item.questions) == 2 for item in parking_store.items)
+    assert len(parking_store.questions) == 6

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 from aiohttp import web
-from autolabeler.llm import LlmAnswerer, answer_in
+from autolabeler.completion import answer_in
+from autolabeler.llm import LlmAnswerer
 from autolabeler.plan import plan_of
 from autolabeler.prompt import encode_text
 from autolabeler.settings import AutolabelerSettings

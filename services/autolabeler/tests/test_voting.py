@@ -2,21 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from autolabeler.batching import Unanswered, unanswered_in
 from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
 from autolabeler.function_runs import Functions
 from autolabeler.jobs import Job
+from autolabeler.parking import Parking
 from autolabeler.plan import Plan, plan_of
 from autolabeler.settings import AutolabelerSettings
+from autolabeler.store import Stored
 from autolabeler.student import Students
 from autolabeler.voters import Answer, Question, Unusable
 from autolabeler.voting import Voting
 from autolabeler.window import Window
+from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested
 from labelmill.projects import Example
 from labelmill.releases import Calibrator, Evaluation, Release, Shot, StudentModel
@@ -76,8 +81,9 @@ class Bench:
     """The voting, with jobs that end here."""
 
     def __init__(
-        self, context: Context, settings: AutolabelerSettings, cache: Any, make_project: Any
+        self, context: Context, settings: AutolabelerSettings, cache: Any, make_project: Any, parking: Any
     ) -> None:
+        self.cache, self.store = cache, parking
         self.answerer, self.embedder = Scripted(), Circle()
         answerer: Any = self.answerer
         budgets = Budgets(context, {}, None)  # type: ignore[arg-type] # no project has a cap
@@ -90,38 +96,61 @@ class Bench:
             calls=self.calls,
             students=self.students,
             functions=Functions(context.metrics, None, 1.0),
+            parking=Parking(parking),
         )
         self.tasks: list[asyncio.Task[None]] = []
         self.voting.connect(lambda work: self.tasks.append(asyncio.create_task(work)))
         self.make_project = make_project
         self.ended: list[Job] = []
+        self.parked: list[Job] = []
 
     async def vote(
-        self, *texts: str, voters: Sequence[Any], release: Release | None = None, **fields: Any
+        self,
+        *texts: str,
+        voters: Sequence[Any],
+        release: Release | None = None,
+        unanswered: Unanswered | None = None,
+        **fields: Any,
     ) -> list[Job]:
         """Return the jobs about the texts, ended, in their order."""
         self.ended.clear()
+        self.parked.clear()
         fields = {"project": "p", "title": "P", **fields}
         plan = plan_of(self.make_project(voters, **fields), release)
         lane = Window(100, 10**6, 1000).take(0, 0, 1)
-        jobs = [self._job(text, number, plan, lane) for number, text in enumerate(texts)]
+        jobs = [self._job(text, number, plan, lane, unanswered or {}) for number, text in enumerate(texts)]
         await self.voting.vote(jobs)
         async with asyncio.timeout(5):
-            while len(self.ended) < len(jobs):
+            while len(self.ended) + len(self.parked) < len(jobs):
                 await asyncio.sleep(0.002)
         return jobs
 
-    def _job(self, text: str, number: int, plan: Plan, lane: Any) -> Job:
-        record: Any = None
+    def _job(self, text: str, number: int, plan: Plan, lane: Any, unanswered: Unanswered) -> Job:
         item = ItemIngested(project="p", item_id=f"i{number}", content=text)
-        return Job(record, item, plan, lane, on_done=self.ended.append, on_tier=self.voting.go_on)
+        record: Any = SimpleNamespace(partition=0, offset=number, key=b"", value=b"", headers=[])
+        return Job(
+            record,
+            item,
+            plan,
+            lane,
+            on_done=self.ended.append,
+            on_tier=self.voting.go_on,
+            on_parked=self.parked.append,
+            unanswered=unanswered,
+        )
+
+    def answer_batch(self, *shares: float) -> None:
+        """Answer all questions that wait for a batch."""
+        for key, each in self.store.questions.items():
+            self.cache.rows[key] = Stored(each.payer, Answer(shares, 100, 1))
+        self.store.questions.clear()
 
 
 @pytest.fixture
 async def bench(
-    context: Context, settings: AutolabelerSettings, cache: Any, make_project: Any
+    context: Context, settings: AutolabelerSettings, cache: Any, make_project: Any, parking_store: Any
 ) -> AsyncIterator[Bench]:
-    bench = Bench(context, settings, cache, make_project)
+    bench = Bench(context, settings, cache, make_project, parking_store)
     yield bench
     await bench.calls.stop()
     await bench.students.stop()
@@ -309,3 +338,90 @@ async def test_a_second_look_that_fails_is_no_dead_letter(bench: Bench) -> None:
     (job,) = await bench.vote("positive!", voters=[CHEAP])
     assert job.failure is None
     assert job.suspicious
+
+
+BATCH = {**DEAR, "mode": "batch", "batch_discount": 0.5}
+BOTH = [CHEAP, BATCH]
+
+
+async def test_live_voters_are_asked_live_and_the_dearer_one_in_a_batch(bench: Bench) -> None:
+    bench.answerer.by_model["cheap"] = lambda question: UNSURE if b"odd" in question.body else SURE
+    plain, odd = await bench.vote("plain", "odd", voters=BOTH)
+    assert (bench.ended, bench.parked) == ([plain], [odd]), "the cascade decides who needs the batch"
+    assert {each.voter for each in bench.store.questions.values()} == {"dear"}
+    (question,) = bench.store.questions.values()
+    assert question.prices.input == 2.5
+    bench.answer_batch(*SURE)
+    (_, odd) = await bench.vote("plain", "odd", voters=BOTH)
+    assert bench.parked == []
+    assert voters_of(odd) == ["cheap", "dear"]
+    assert odd.all_votes()[1].cost_usd == pytest.approx(100 * 2.5e-6)
+    assert [vote.cached for vote in odd.all_votes()] == [False, False], "the item that pays is the same"
+    assert len(bench.answerer.asked) == 2
+
+
+async def test_of_voters_asked_together_the_live_one_waits_for_the_batch(bench: Bench) -> None:
+    live = {**CHEAP, "input_usd_per_mtok": 2.5}
+    await bench.vote("x", voters=[live, BATCH])
+    assert len(bench.parked) == 1
+    assert bench.answerer.asked == []
+    bench.answer_batch(*SURE)
+    (job,) = await bench.vote("x", voters=[live, BATCH])
+    assert voters_of(job) == ["cheap", "dear"]
+    assert bench.answerer.models == ["cheap"]
+
+
+async def test_equal_texts_wait_for_one_question(bench: Bench) -> None:
+    await bench.vote("x", "x", voters=[BATCH])
+    assert len(bench.store.items) == 2
+    assert len(bench.store.questions) == 1
+
+
+async def test_a_second_look_goes_into_a_batch_too(bench: Bench) -> None:
+    await bench.vote("it was so positive", voters=[BATCH])
+    bench.answer_batch(*SURE)
+    await bench.vote("it was so positive", voters=[BATCH])
+    (again,) = bench.store.questions.values()
+    assert b"so \xe2\x80\xa6" in again.question.body
+    bench.answer_batch(0.1, 0.8, 0.1)
+    (job,) = await bench.vote("it was so positive", voters=[BATCH])
+    (vote,) = job.all_votes()
+    assert job.suspicious
+    assert (vote.label, vote.input_tokens, vote.cost_usd) == ("positive", 200, pytest.approx(200 * 2.5e-6))
+
+
+async def test_a_second_look_that_failed_in_a_batch_marks_the_item(bench: Bench) -> None:
+    await bench.vote("positive!", voters=[BATCH])
+    bench.answer_batch(*SURE)
+    await bench.vote("positive!", voters=[BATCH])
+    failed = {key: InvalidRecord("llm_prose", "nothing to label") for key in bench.store.questions}
+    (job,) = await bench.vote("positive!", voters=[BATCH], unanswered=failed)
+    assert (job.failure, job.suspicious, bench.ended) == (None, True, [job])
+
+
+async def test_a_question_that_failed_is_not_asked_again_and_ends_its_item(bench: Bench) -> None:
+    await bench.vote("x", voters=[BATCH, {**CHEAP, "input_usd_per_mtok": 2.5}])
+    failed = {key: InvalidRecord("llm_refused", "too rude") for key in bench.store.questions}
+    (job,) = await bench.vote("x", voters=[BATCH, {**CHEAP, "input_usd_per_mtok": 2.5}], unanswered=failed)
+    assert job.failure is failed[next(iter(failed))]
+    assert bench.ended == [job]
+    assert bench.answerer.asked == [], "no vote helps it now"
+
+
+async def test_a_voter_whose_batch_is_not_paid_has_no_vote(bench: Bench) -> None:
+    await bench.vote("x", voters=[BATCH])
+    (job,) = await bench.vote("x", voters=[BATCH], unanswered=dict.fromkeys(bench.store.questions))
+    assert (job.over_budget, job.all_votes(), bench.ended) == (True, [], [job])
+
+
+async def test_two_voters_without_money_do_not_send_an_item_to_and_fro(bench: Bench) -> None:
+    voters = [BATCH, {**BATCH, "name": "dearest", "model": "dearest", "input_usd_per_mtok": 20.0}]
+    unanswered: dict[bytes, InvalidRecord | None] = {}
+    for _ in range(2):
+        await bench.vote("x", voters=voters, unanswered=unanswered)
+        (item,) = bench.store.items
+        unanswered = {key: why for _, value in item.headers for key, why in unanswered_in(value).items()}
+        unanswered |= dict.fromkeys(item.questions)
+        bench.store.items.clear()
+    (job,) = await bench.vote("x", voters=voters, unanswered=unanswered)
+    assert (bench.ended, job.over_budget, bench.store.items) == ([job], True, [])

@@ -66,6 +66,15 @@ class Metrics:
         self.budget_refused = self._counter(
             "labelmill_budget_refused_calls_total", "Calls not made for want of money", "project", "voter"
         )
+        # Items that wait for a batch, and the oldest one's wait. These four are of all processes together:
+        # each tells the same, so they are not to be added up.
+        self.parked_items = self._gauge("labelmill_parked_items", "Items that wait for a batch")
+        self.parked_seconds = self._gauge("labelmill_parked_oldest_seconds", "Longest wait of a parked item")
+        # Questions not yet in a batch, and batches between their making and their end.
+        self.batch_waiting = self._gauge("labelmill_batch_waiting_questions", "Questions not in a batch yet")
+        self.batches_open = self._gauge("labelmill_batches_open", "Batches under way")
+        # Batches that ended, by how (completed, expired, failed, cancelled, refused, lost).
+        self.batches = self._counter("labelmill_batches_total", "Batches ended", "model", "status")
         # Items the student answered without the LLM.
         self.student_only = self._counter("labelmill_student_only_total", "Items without an LLM", "project")
         # Items on which a labeling function failed and so abstained, by what went wrong.
@@ -83,6 +92,10 @@ class Metrics:
         self.final_labels = self._counter("labelmill_final_labels_total", "Final labels", "project", "source")
         self.decisions = self._counter("labelmill_decisions_total", "Decisions by people", "project")
         self.corrections = self._counter("labelmill_corrections_total", "Machine labels overruled", "project")
+        # Doubtful decisions: `opened` again, and then `confirmed` or `changed`. They are no open tasks.
+        self.rereviews = self._counter(
+            "labelmill_rereviews_total", "Doubtful decisions", "project", "outcome"
+        )
         self.open_tasks = self._gauge("labelmill_open_tasks", "Tasks waiting for people", "project")
         self.outbox = self._gauge("labelmill_outbox_records", "Decisions not yet published")
         self.http_seconds = self._histogram(

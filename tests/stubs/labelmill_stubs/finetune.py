@@ -1,6 +1,6 @@
-"""The fine-tuning stub: `python -m labelmill_stubs.finetune --port 8090 --polls-per-stage 2`.
+"""The stub of what takes long: `python -m labelmill_stubs.finetune --port 8090 --polls-per-stage 2`.
 
-Serves /v1/files and /v1/fine_tuning/jobs, and for tests POST /control and GET /stats.
+Serves /v1/files, /v1/fine_tuning/jobs and /v1/batches, and for tests POST /control and GET /stats.
 """
 
 import argparse
@@ -14,9 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
+from labelmill_stubs.batches import BatchDesk
 from labelmill_stubs.jobs import ApiError, Mode, Workshop
 
 WORKSHOP = web.AppKey("workshop", Workshop)
+DESK = web.AppKey("desk", BatchDesk)
 _METADATA = re.compile(r"metadata\[([^]]+)\]")
 _MAX_UPLOAD = 512 * 1024 * 1024
 
@@ -84,10 +86,7 @@ async def create_job(request: web.Request) -> web.Response:
 async def list_jobs(request: web.Request) -> web.Response:
     """GET /v1/fine_tuning/jobs with `after`, `limit` and `metadata[key]=value`."""
     metadata = {m[1]: value for name, value in request.query.items() if (m := _METADATA.fullmatch(name))}
-    limit = request.query.get("limit", "20")
-    if not limit.isdecimal() or not 1 <= int(limit) <= 100:
-        raise ApiError("limit must lie between 1 and 100.", param="limit")
-    jobs, more = request.app[WORKSHOP].list_jobs(metadata, request.query.get("after"), int(limit))
+    jobs, more = request.app[WORKSHOP].list_jobs(metadata, request.query.get("after"), _limit(request))
     return web.json_response({"object": "list", "data": [job.as_json() for job in jobs], "has_more": more})
 
 
@@ -107,6 +106,28 @@ async def job_events(request: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": events, "has_more": False})
 
 
+async def create_batch(request: web.Request) -> web.Response:
+    """POST /v1/batches."""
+    return web.json_response(request.app[DESK].create(await _json(request), time.time()).as_json())
+
+
+async def list_batches(request: web.Request) -> web.Response:
+    """GET /v1/batches with `after` and `limit`."""
+    batches, more = request.app[DESK].list_batches(request.query.get("after"), _limit(request))
+    data = [batch.as_json() for batch in batches]
+    return web.json_response({"object": "list", "data": data, "has_more": more})
+
+
+async def get_batch(request: web.Request) -> web.Response:
+    """GET /v1/batches/{id}: counts as a poll."""
+    return web.json_response(request.app[DESK].poll(request.match_info["id"], time.time()).as_json())
+
+
+async def cancel_batch(request: web.Request) -> web.Response:
+    """POST /v1/batches/{id}/cancel."""
+    return web.json_response(request.app[DESK].cancel(request.match_info["id"], time.time()).as_json())
+
+
 async def models(request: web.Request) -> web.Response:
     """GET /v1/models: those that jobs have made."""
     made = (job.fine_tuned_model for job in request.app[WORKSHOP].jobs.values())
@@ -116,21 +137,30 @@ async def models(request: web.Request) -> web.Response:
 
 async def stats(request: web.Request) -> web.Response:
     """GET /stats."""
-    return web.json_response(request.app[WORKSHOP].stats())
+    return web.json_response({**request.app[WORKSHOP].stats(), **request.app[DESK].stats()})
 
 
 async def control(request: web.Request) -> web.Response:
-    """POST /control with any of `mode`, `polls_per_stage`, `seconds_per_stage`, `idempotent`."""
+    """POST /control with any of `mode`, `polls_per_stage`, `seconds_per_stage`, `idempotent`, `fail_batches`,
+    `expire_batches`."""
     changes = await _json(request)
-    workshop = request.app[WORKSHOP]
+    workshop, desk = request.app[WORKSHOP], request.app[DESK]
     known = {"mode": Mode, "polls_per_stage": int, "seconds_per_stage": float, "idempotent": bool}
+    known |= {"fail_batches": int, "expire_batches": int}
     try:
         values = {name: known[name](value) for name, value in changes.items()}
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ApiError(f"unknown change: {error}") from error
     for name, value in values.items():
-        setattr(workshop, name, value)
-    return web.json_response(workshop.stats())
+        setattr(desk if name.endswith("_batches") else workshop, name, value)
+    return await stats(request)
+
+
+def _limit(request: web.Request) -> int:
+    limit = request.query.get("limit", "20")
+    if not limit.isdecimal() or not 1 <= int(limit) <= 100:
+        raise ApiError("limit must lie between 1 and 100.", param="limit")
+    return int(limit)
 
 
 async def _json(request: web.Request) -> Any:
@@ -144,6 +174,7 @@ def make_app(workshop: Workshop) -> web.Application:
     """The stub over a state of its own."""
     app = web.Application(middlewares=[refusals], client_max_size=_MAX_UPLOAD)
     app[WORKSHOP] = workshop
+    app[DESK] = BatchDesk(workshop)
     app.add_routes(
         [
             web.post("/v1/files", upload),
@@ -156,6 +187,10 @@ def make_app(workshop: Workshop) -> web.Application:
             web.get("/v1/fine_tuning/jobs/{id}", get_job),
             web.post("/v1/fine_tuning/jobs/{id}/cancel", cancel_job),
             web.get("/v1/fine_tuning/jobs/{id}/events", job_events),
+            web.post("/v1/batches", create_batch),
+            web.get("/v1/batches", list_batches),
+            web.get("/v1/batches/{id}", get_batch),
+            web.post("/v1/batches/{id}/cancel", cancel_batch),
             web.get("/v1/models", models),
             web.get("/stats", stats),
             web.post("/control", control),

@@ -134,13 +134,15 @@ class Workshop:
             raise ApiError("The server had an error while processing your request.", 500)
 
     def upload(self, filename: str, purpose: str, content: bytes, now: float) -> StoredFile:
-        """Keep a file. Raises ApiError for one that a fine-tuning job could not read."""
+        """Keep a file. Raises ApiError for one that a fine-tuning job or a batch could not read."""
         if purpose == "fine-tune":
             if not filename.endswith(".jsonl"):
                 raise ApiError("Invalid extension. Fine-tuning files end in .jsonl.", param="file")
             found = training_file.problems(content)
             if found:
                 raise ApiError("Invalid file format. " + " ".join(found), param="file")
+        if purpose == "batch" and not filename.endswith(".jsonl"):
+            raise ApiError("Invalid extension. Files of batches end in .jsonl.", param="file")
         self._uploads += 1
         stored = StoredFile(f"file-stub{self._uploads:06d}", filename, purpose, content, int(now))
         self.files[stored.id] = stored
@@ -281,10 +283,16 @@ def _job_request(asked: Any) -> tuple[str, str, dict[str, str]]:
             raise ApiError(
                 f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name
             )
+    metadata = metadata_in(asked)
+    if len(asked.get("suffix") or "") > 64:
+        raise ApiError("suffix has at most 64 characters.", param="suffix")
+    return asked["model"], asked["training_file"], metadata
+
+
+def metadata_in(asked: dict[str, Any]) -> dict[str, str]:
+    """The metadata of a request. Raises ApiError for what the API refuses."""
     metadata = asked.get("metadata") or {}
     strings = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
     if not strings or len(metadata) > 16:
         raise ApiError("metadata takes at most 16 pairs of strings.", param="metadata")
-    if len(asked.get("suffix") or "") > 64:
-        raise ApiError("suffix has at most 64 characters.", param="suffix")
-    return asked["model"], asked["training_file"], metadata
+    return dict(metadata)
