@@ -1,6 +1,12 @@
 """What the trainer publishes about quality, for people to look at."""
 
+from typing import Final
+
 import msgspec
+
+LABEL_ERROR: Final = "label_error"
+"""Reason of a decision that was asked for since the machine doubted the one before it. What judges the
+machine leaves it out: it is made only where the machine disagreed."""
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ from review_api.tasks import api as tasks_api
 from review_api.tasks.desk import Desk
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
+from review_api.tasks.rereviewing import Rereviewing
+from review_api.tasks.rereviews import Rereviews
 from review_api.tasks.store import TaskStore
 from review_api.tasks.withdrawal import Withdrawal
 from review_api.tasks.withdrawing import Withdrawing
@@ -103,13 +105,14 @@ def _add_ledger(
     )
     ledger.connect(subscription)
     withdrawing = Withdrawing(Withdrawal(database), projects, context.metrics)
-    news = NewsLog(Published(database), withdrawing.hear, context.health)
+    rereviewing = Rereviewing(Rereviews(database), context.metrics, context.health)
+    news = NewsLog(Published(database), [withdrawing.hear, rereviewing.hear], context.health)
     followers: list[Component] = [
         Follower(settings, RELEASES, ReleasePublished, releases.hear, health=context.health),
         Follower(settings, ACCEPTANCE, AcceptancePublished, news.hear, health=context.health),
         Follower(settings, QUALITY, QualityPublished, news.hear, health=context.health),
     ]
-    components += [releases, news, *followers, subscription, broker, ledger]
+    components += [releases, rereviewing, news, *followers, subscription, broker, ledger]
 
 
 def _add_http(
@@ -143,6 +146,7 @@ def _add_http(
             Export(database),
             Routes(database),
             published=Published(database),
+            rereviews=Rereviews(database),
             projects=projects,
             access=access,
         ),

@@ -29,6 +29,7 @@ def test_each_role_has_its_components() -> None:
     assert names["ledger"] - names["http"] == {
         "ReleaseLog",
         "NewsLog",
+        "Rereviewing",
         "Follower",
         "Subscription",
         "KafkaBroker",

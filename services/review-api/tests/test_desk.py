@@ -35,6 +35,7 @@ class Tasks:
     def __init__(self) -> None:
         self.verdicts: list[Verdict] = []
         self.swept: list[str] = []
+        self.asked: list[int] = []
 
     async def claim(self, project: str, reviewer: str, seconds: float, count: int) -> list[Claimed]:
         return [TASK]
@@ -44,6 +45,7 @@ class Tasks:
         return 0
 
     async def facts(self, task_id: int) -> Facts:
+        self.asked.append(task_id)
         return Facts("p", 1)
 
     async def decide_alone(self, lease: Lease, verdict: Verdict) -> Standing:
@@ -76,3 +78,15 @@ async def test_a_made_up_project_is_refused_before_anything_is_done_for_it() -> 
             await desk.claim(ADA, f"made-up-{number}", 1)
     assert tasks.swept == []
     assert desk._swept == {}
+
+
+async def test_what_is_remembered_of_a_task_holds_for_its_lease_alone() -> None:
+    """A task that is reviewed again needs more decisions than it did when it was claimed before."""
+    tasks = Tasks()
+    desk = desk_of(tasks, Projects())
+    await desk.claim(ADA, "p", 1)
+    await desk.decide(ADA, 7, "1", "a")
+    assert tasks.asked == []
+    await desk.claim(ADA, "p", 1)
+    await desk.decide(Principal("bea", frozenset({"reviewer"}), on_page=True), 7, "2", "a")
+    assert tasks.asked == [7]

@@ -33,11 +33,17 @@ _LINEAGE: Final = {
         SELECT json_agg(to_jsonb(t) - 'project' - 'item_id' - 'partition' || jsonb_build_object(
             'assignments', (
                 SELECT jsonb_agg(jsonb_build_object(
-                    'slot', a.slot, 'reviewer', a.reviewer, 'priority', a.priority,
+                    'slot', a.slot, 'reviewer', a.reviewer, 'priority', a.priority, 'again', a.again,
                     'state', CASE WHEN a.lease_until <= now() THEN 'open' ELSE a.state END,
                     'lease_until', (extract(epoch FROM a.lease_until) * 1000)::bigint
                 ) ORDER BY a.slot)
                 FROM assignments a WHERE a.task_id = t.task_id
+            ),
+            'rereview', (
+                SELECT jsonb_build_object('label_before', x.label, 'changed', x.changed,
+                    'opened_at', (extract(epoch FROM x.opened_at) * 1000)::bigint,
+                    'settled_at', (extract(epoch FROM x.settled_at) * 1000)::bigint)
+                FROM rereviews x WHERE x.task_id = t.task_id
             )
         ) ORDER BY t.task_id)
         FROM tasks t WHERE project = $1 AND item_id = $2

@@ -18,6 +18,7 @@ from review_api.projects.api import Project
 from review_api.projects.published import Published
 from review_api.projects.store import ProjectStore
 from review_api.projects.versions import Version
+from review_api.tasks.rereviews import Rereviews
 
 _MOST_MINUTES = (MINUTES_KEPT_DAYS - 1) * 24 * 60
 
@@ -64,12 +65,22 @@ class Stats(BaseModel):
     releases: list[dict[str, Any]]
 
 
+class RereviewsShown(BaseModel):
+    """Doubtful decisions that people look at again: those that wait, those `decided` again, and of these
+    those whose label `changed`."""
+
+    waiting: int
+    decided: int
+    changed: int
+
+
 class Promise(BaseModel):
     """What the evidence allows to accept, and what decisions tell of the machine's labels; null before the
     trainer has looked. And today's money."""
 
     acceptance: dict[str, Any] | None
     quality: dict[str, Any] | None
+    rereviews: RereviewsShown
     spent_today_usd: float = Field(description="cost of the machine since midnight UTC")
     usd_per_day: float | None = Field(description="the cap in force; null: none")
 
@@ -113,6 +124,7 @@ def router(
     recorded: Routes,
     *,
     published: Published,
+    rereviews: Rereviews,
     projects: ProjectStore,
     access: Access,
 ) -> APIRouter:
@@ -160,6 +172,7 @@ def router(
             {
                 "acceptance": found.get("acceptance"),
                 "quality": found.get("quality"),
+                "rereviews": await rereviews.counts(project),
                 "spent_today_usd": await figures.spent_today(project),
                 "usd_per_day": version.spec.budget.usd_per_day,
             }

@@ -5,7 +5,8 @@ from typing import Final
 
 from labelmill.runtime.postgres import Database
 
-# What is settled counts at once, also before its event has left: the outbox adds what the minutes lack.
+# What is settled counts at once, also before its event has left: the outbox adds what the minutes lack. A
+# re-review is no task more: it is counted by itself, where doubtful decisions are.
 _STATUS: Final = """
 WITH counted AS (
     SELECT coalesce(sum(items), 0)::bigint AS items, coalesce(sum(accepted), 0)::bigint AS accepted,
@@ -20,14 +21,16 @@ WITH counted AS (
            coalesce(sum(human_seconds), 0) AS human_seconds, coalesce(sum(withdrawn), 0)::bigint AS withdrawn
     FROM minute_stats WHERE project = $1
 ), waiting AS (
-    SELECT count(*) AS decided, count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
-           count(*) FILTER (WHERE correction) AS corrections, count(*) FILTER (WHERE audit) AS audits,
+    SELECT count(*) FILTER (WHERE NOT again) AS decided,
+           count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
+           count(*) FILTER (WHERE correction AND NOT again) AS corrections,
+           count(*) FILTER (WHERE audit) AS audits,
            count(*) FILTER (WHERE audit AND correction) AS audit_errors,
            coalesce(sum(human_seconds), 0) AS human_seconds
     FROM outbox WHERE project = $1
 ), leased AS (
     SELECT count(DISTINCT task_id) AS tasks FROM assignments
-    WHERE project = $1 AND state = 'leased' AND lease_until > now()
+    WHERE project = $1 AND state = 'leased' AND lease_until > now() AND NOT again
 )
 SELECT c.items, c.accepted, c.requested,
        c.requested - c.withdrawn - c.decided - w.decided - l.tasks AS open_tasks,
@@ -85,13 +88,14 @@ SELECT project, s.tasks - coalesce(o.tasks, 0) AS tasks
 FROM (
     SELECT project, sum(requested - withdrawn - decided)::bigint AS tasks FROM minute_stats GROUP BY project
 ) s
-LEFT JOIN (SELECT project, count(*) AS tasks FROM outbox GROUP BY project) o USING (project)
+LEFT JOIN (SELECT project, count(*) AS tasks FROM outbox WHERE NOT again GROUP BY project) o USING (project)
 """
 
 
 @dataclass(frozen=True)
 class Status:
-    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands.
+    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands. The
+    doubtful decisions that are made again are neither.
 
     `audits` are the blind checks that people decided, `audit_errors` those where the machine was wrong.
     `withdrawn` tasks had been requested, and were accepted after all, on new evidence.

@@ -1,7 +1,7 @@
 """Keeping the newest event of the trainer's compacted topics, for the dashboard."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from labelmill.events import AcceptancePublished, QualityPublished
@@ -42,9 +42,11 @@ class Published:
 
 
 class NewsLog:
-    """A component that writes down the news it hears, and then tells `then` of it."""
+    """A component that writes down the news it hears, and then tells each of `then` of it."""
 
-    def __init__(self, store: Published, then: Callable[[News], Awaitable[None]], health: Health) -> None:
+    def __init__(
+        self, store: Published, then: Sequence[Callable[[News], Awaitable[None]]], health: Health
+    ) -> None:
         self._store = store
         self._then = then
         self._health = health
@@ -73,4 +75,5 @@ class NewsLog:
                 async for attempt in outages():
                     with attempt:
                         await self._store.put(event)
-                        await self._then(event)
+                        for tell in self._then:
+                            await tell(event)

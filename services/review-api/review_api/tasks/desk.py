@@ -15,6 +15,7 @@ from review_api.errors import ApiError
 from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
 from review_api.settings import ReviewSettings
+from review_api.tasks import second_look
 from review_api.tasks.store import Claimed, Facts, Lease, Standing, TaskStore, Verdict
 
 _SWEEP_SECONDS = 1.0
@@ -46,7 +47,7 @@ class Desk:
         self._metrics = metrics
         self._settings = settings
         self._swept: dict[str, float] = {}
-        self._known: dict[int, Facts] = {}
+        self._known: dict[Lease, Facts] = {}
 
     async def claim(self, by: Principal, project: str, count: int) -> list[Claimed]:
         """Lease up to `count` tasks, those the machine is least sure of first. Raises ApiError 404."""
@@ -55,9 +56,9 @@ class Desk:
         seconds = self._settings.lease_seconds
         claimed = await self._store.claim(project, by.name, seconds, count)
         if claimed:
-            return self._remember(project, claimed)
+            return self._remember(by, project, claimed)
         await self._store.reopen_expired(project)
-        return self._remember(project, await self._store.claim(project, by.name, seconds, count))
+        return self._remember(by, project, await self._store.claim(project, by.name, seconds, count))
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 409."""
@@ -88,9 +89,9 @@ class Desk:
         Raises:
             ApiError: 404; 422 `invalid_label`; 409 `lease_lost`, the answer being kept for the person.
         """
-        facts = await self._facts(task_id)
-        valid, version = await self._valid(label, facts.project)
         held = _lease(by, task_id, lease)
+        facts = await self._facts(held)
+        valid, version = await self._valid(label, facts.project)
         hold = self._settings.undo_seconds if by.on_page else 0.0
         standing = await self._store_decision(held, valid, version, facts.needed, hold)
         if standing is None:
@@ -98,13 +99,13 @@ class Desk:
         self._metrics.decisions.labels(facts.project).inc()
         final = standing.decided == standing.needed
         if final:
-            self._known.pop(task_id, None)
+            self._known.pop(held, None)
         return Decided(task_id, standing.decided, final)
 
-    async def _facts(self, task_id: int) -> Facts:
-        known = self._known.get(task_id) or await self._store.facts(task_id)
+    async def _facts(self, held: Lease) -> Facts:
+        known = self._known.get(held) or await self._store.facts(held.task_id)
         if known is None:
-            raise _unknown_task(task_id)
+            raise _unknown_task(held.task_id)
         return known
 
     async def _valid(self, label: Label, project: str) -> tuple[Label, Version]:
@@ -132,16 +133,21 @@ class Desk:
         if needed == 1:
             return await self._store.decide_alone(held, verdict(_json(kind.merge_decisions([label]))))
         async with self._store.deciding(held.task_id) as deciding:
-            merged = None
-            if deciding.standing.decided + 1 == deciding.standing.needed:
-                merged = _json(kind.merge_decisions([*await deciding.earlier_labels(), label]))
-            return await deciding.decide(held, verdict(merged))
+            if deciding.standing.decided + 1 < deciding.standing.needed:
+                return await deciding.decide(held, verdict(None))
+            labels = [*await deciding.earlier_labels(), label]
+            if deciding.doubted is None:
+                return await deciding.decide(held, verdict(_json(kind.merge_decisions(labels))))
+            outcome = second_look.outcome(deciding.doubted, labels, kind.merge_decisions)
+            if outcome is None:
+                return await deciding.decide_and_ask_another(held, verdict(None))
+            return await deciding.decide(held, verdict(_json(outcome)))
 
-    def _remember(self, project: str, tasks: list[Claimed]) -> list[Claimed]:
+    def _remember(self, by: Principal, project: str, tasks: list[Claimed]) -> list[Claimed]:
         if len(self._known) + len(tasks) > _MOST_KNOWN:
             self._known.clear()
         for task in tasks:
-            self._known[task.task_id] = Facts(project, task.needed)
+            self._known[Lease(task.task_id, by.name, task.fence)] = Facts(project, task.needed)
         return tasks
 
     async def _late(self, held: Lease, label: Label) -> Decided:

@@ -25,7 +25,8 @@ _SETTLED: Final = """
 SELECT o.outbox_id, t.task_id, t.project, t.item_id, t.partition, v.spec ->> 'kind' AS kind,
        i.content, i.metadata, i.ingested_at, t.label, r.label AS machine_label,
        r.confidence AS machine_confidence, r.votes,
-       r.reasons, r.propensity, t.blind, t.audit_rate,
+       r.reasons, r.propensity, t.blind, t.audit_rate, o.again,
+       o.again AND t.label <> x.label AS changed,
        o.guideline_version, r.release, t.decided_at,
        (
            SELECT json_agg(json_build_object(
@@ -40,6 +41,7 @@ JOIN tasks t ON t.task_id = due.task_id
 JOIN items i ON (i.project, i.item_id) = (t.project, t.item_id)
 JOIN routes r ON (r.project, r.item_id, r.guideline_version) = (t.project, t.item_id, t.guideline_version)
 JOIN project_versions v ON v.project = r.project AND v.version = r.project_version
+LEFT JOIN rereviews x ON x.task_id = t.task_id
 ORDER BY o.outbox_id
 """
 
@@ -51,12 +53,17 @@ WITH gone AS (
     DELETE FROM late_decisions k USING gone g WHERE k.task_id = g.task_id
 ), offered AS (
     DELETE FROM skips s USING gone g WHERE s.task_id = g.task_id AND s.reason = ''
+), looked_again AS (
+    UPDATE rereviews x SET settled_at = now(), changed = t.label <> x.label
+    FROM gone g JOIN tasks t USING (task_id) WHERE g.again AND x.task_id = g.task_id
 )
+-- A re-review costs time; the rest has been counted when the task first settled.
 INSERT INTO minute_stats AS s
     (project, minute, decided, final_labels, corrections, audits, audit_errors, human_seconds)
-SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, count(*),
-       count(*) FILTER (WHERE replaced IS NULL), count(*) FILTER (WHERE correction),
-       count(*) FILTER (WHERE audit), count(*) FILTER (WHERE audit AND correction), sum(human_seconds)
+SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint,
+       count(*) FILTER (WHERE NOT again), count(*) FILTER (WHERE replaced IS NULL),
+       count(*) FILTER (WHERE correction AND NOT again), count(*) FILTER (WHERE audit),
+       count(*) FILTER (WHERE audit AND correction), sum(human_seconds)
 FROM gone GROUP BY project ORDER BY project
 ON CONFLICT (project, minute) DO UPDATE
 SET decided = s.decided + EXCLUDED.decided,
@@ -72,7 +79,10 @@ _decode = msgspec.json.decode
 
 @dataclass(frozen=True)
 class Settled:
-    """A settled task with all that its event tells. Times are Unix milliseconds."""
+    """A settled task with all that its event tells. Times are Unix milliseconds.
+
+    `again`: by a re-review, which may have `changed` the label.
+    """
 
     outbox_id: int
     task_id: int
@@ -91,6 +101,8 @@ class Settled:
     propensity: float
     blind: bool
     audit_rate: float
+    again: bool
+    changed: bool
     guideline_version: int
     release: int
     decided_at: int

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 from labelmill import ids
 from labelmill.events import ReviewDecided, encode
+from labelmill.quality import LABEL_ERROR
 from labelmill.runtime import tracing
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.retry import is_passing
@@ -80,6 +81,9 @@ class Relay:
         metrics = self._context.metrics
         metrics.published.labels(REVIEWS_DECIDED.name).inc(len(settled))
         for each in settled:
+            if each.again:
+                metrics.rereviews.labels(each.project, "changed" if each.changed else "confirmed").inc()
+                continue
             metrics.final_labels.labels(each.project, "people").inc()
             if each.label != each.machine_label:
                 metrics.corrections.labels(each.project).inc()
@@ -99,9 +103,13 @@ class Relay:
 
 
 def decided_event(settled: Settled) -> ReviewDecided:
-    """Return the event of a settled task; the same rows give the same event, id included."""
+    """Return the event of a settled task; the same rows give the same event, id included.
+
+    A re-review is an event of its own, with the decisions that it doubted before its own.
+    """
+    again = [LABEL_ERROR] if settled.again else []
     return ReviewDecided(
-        event_id=ids.event_id(REVIEWS_DECIDED.name, settled.project, str(settled.task_id)),
+        event_id=ids.event_id(REVIEWS_DECIDED.name, settled.project, str(settled.task_id), *again),
         project=settled.project,
         item_id=settled.item_id,
         task_id=settled.task_id,
@@ -112,9 +120,9 @@ def decided_event(settled: Settled) -> ReviewDecided:
         machine_label=settled.machine_label,
         machine_confidence=settled.machine_confidence,
         decisions=settled.decisions,
-        reasons=settled.reasons,
+        reasons=[*settled.reasons, *again],
         propensity=settled.propensity,
-        blind=settled.blind,
+        blind=settled.blind or settled.again,
         votes=settled.votes,
         audit_rate=settled.audit_rate,
         guideline_version=settled.guideline_version,

@@ -47,10 +47,11 @@ WITH unhurried AS MATERIALIZED (
         lease_until = now() + make_interval(secs => $3)
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
-    RETURNING a.task_id, a.fence, a.lease_until
+    RETURNING a.task_id, a.fence, a.lease_until, a.again
 )
 SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-       t.item_id, i.content, i.metadata, t.blind, r.label, r.confidence, r.reasons, k.label AS kept, t.needed
+       t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
+       k.label AS kept, t.needed
 FROM leased l
 CROSS JOIN unhurried
 JOIN tasks t USING (task_id)
@@ -139,7 +140,7 @@ DECIDE: Final = """
 WITH held AS (
     UPDATE assignments SET state = 'decided', lease_until = NULL
     WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
-    RETURNING task_id, slot, project, leased_at
+    RETURNING task_id, slot, project, leased_at, again
 ), timed AS (
     SELECT h.*, least($5::float8, greatest(0, extract(epoch FROM now() - greatest(
         h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2)
@@ -147,8 +148,9 @@ WITH held AS (
     FROM held h
 ), task AS (
     UPDATE tasks t
-    SET decided = decided + 1, label = $6::jsonb,
-        decided_at = CASE WHEN $6::jsonb IS NOT NULL THEN (extract(epoch FROM now()) * 1000)::bigint END
+    SET decided = decided + 1, label = coalesce($6::jsonb, t.label),
+        decided_at = CASE WHEN $6::jsonb IS NULL THEN t.decided_at
+                          ELSE (extract(epoch FROM now()) * 1000)::bigint END
     FROM held h WHERE t.task_id = h.task_id
     RETURNING t.*
 ), kept AS (
@@ -173,24 +175,48 @@ WITH held AS (
         decided_at = EXCLUDED.decided_at, routed_under = EXCLUDED.routed_under
 ), sent AS (
     INSERT INTO outbox
-        (task_id, project, not_before, correction, audit, human_seconds, guideline_version, replaced)
+        (task_id, project, not_before, correction, audit, human_seconds, guideline_version, replaced, again)
     SELECT s.task_id, s.project, now() + make_interval(secs => $7), s.label <> s.machine_label, s.audit,
-           h.seconds + coalesce((SELECT sum(d.seconds) FROM decisions d WHERE d.task_id = s.task_id), 0),
-           $8::integer, (SELECT present FROM before)
+           h.seconds + coalesce((
+               SELECT sum(d.seconds) FROM decisions d JOIN assignments a USING (task_id, slot)
+               WHERE d.task_id = s.task_id AND a.again = h.again
+           ), 0),
+           $8::integer, (SELECT present FROM before), h.again
     FROM settled s JOIN timed h USING (task_id)
 )
 SELECT decided, needed FROM task
 """
 
+# What a task had settled on is beyond recall once it is reviewed again.
 RELEASE: Final = """
 UPDATE assignments
 SET state = 'leased', fence = nextval('fences'), leased_at = now(),
     lease_until = now() + make_interval(secs => $3)
 WHERE task_id = $1 AND reviewer = $2 AND state = 'decided'
-RETURNING slot, fence, (extract(epoch FROM lease_until) * 1000)::bigint AS lease_until
+  AND again = EXISTS (SELECT FROM rereviews x WHERE x.task_id = $1)
+RETURNING slot, again, fence, (extract(epoch FROM lease_until) * 1000)::bigint AS lease_until
 """
 
-LOCK_TASK: Final = "SELECT project, item_id, decided, needed FROM tasks WHERE task_id = $1 FOR UPDATE"
+LOCK_TASK: Final = """
+SELECT t.project, t.item_id, t.decided, t.needed, x.label AS doubted, x.decisions AS decided_before
+FROM tasks t LEFT JOIN rereviews x USING (task_id) WHERE t.task_id = $1 FOR UPDATE OF t
+"""
+
+ASK_ANOTHER: Final = """
+WITH task AS (UPDATE tasks SET needed = needed + 1 WHERE task_id = $1 RETURNING task_id, project, needed)
+INSERT INTO assignments (task_id, slot, project, priority, state, again)
+SELECT task_id, needed - 1, project, $2, 'open', true FROM task
+"""
+"""Two people differ on a doubted label: one more decides."""
+
+ASK_NO_OTHER: Final = """
+WITH gone AS (
+    DELETE FROM assignments WHERE task_id = $1 AND again AND slot > $2 AND state = 'open' RETURNING task_id
+)
+UPDATE tasks t SET needed = needed - 1 FROM gone g WHERE t.task_id = g.task_id
+"""
+
+OTHER_WAS_ASKED: Final = "SELECT EXISTS (SELECT FROM assignments WHERE task_id = $1 AND again AND slot > $2)"
 
 CALL_BACK: Final = """
 DELETE FROM outbox WHERE task_id = $1 AND NOT leaving AND not_before > clock_timestamp() RETURNING replaced
@@ -208,5 +234,7 @@ WHERE f.project = b.project AND f.item_id = b.item_id
 
 DROP_DECISION: Final = """
 WITH dropped AS (DELETE FROM decisions WHERE task_id = $1 AND slot = $2)
-UPDATE tasks SET decided = decided - 1, label = NULL, decided_at = NULL WHERE task_id = $1
+UPDATE tasks t SET decided = decided - 1, label = x.label, decided_at = x.decided_at
+FROM (SELECT $1::bigint AS task_id) k LEFT JOIN rereviews x USING (task_id)
+WHERE t.task_id = k.task_id
 """

@@ -10,6 +10,7 @@ import msgspec
 from labelmill.runtime.postgres import Database
 
 from review_api.tasks import sql
+from review_api.tasks.second_look import PRIORITY, Doubted
 
 _CLAIM_TRIES = 5
 _WINDOWS_FURTHER_ON = 10
@@ -53,7 +54,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a decision must know of its task beforehand. It never changes."""
+    """What a decision must know of its task beforehand. It does not change while a lease on it is held."""
 
     project: str
     needed: int
@@ -183,7 +184,7 @@ class TaskStore:
         """Open the transaction of one decision among several: the task is locked, so they queue up."""
         async with self._database.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(sql.LOCK_TASK, task_id)
-            yield Deciding(connection, task_id, Standing(row["decided"], row["needed"]))
+            yield Deciding(connection, task_id, Standing(row["decided"], row["needed"]), _doubted(row))
 
     async def undo(self, task_id: int, reviewer: str, seconds: float) -> tuple[int, int] | None:
         """Turn a reviewer's decision back into a lease; return its fence and end (Unix milliseconds).
@@ -197,6 +198,8 @@ class TaskStore:
                 if row is None:
                     return None
                 await _unsettle(connection, task_id, task)
+                if row["again"]:
+                    await _ask_no_other(connection, task_id, row["slot"])
                 await connection.execute(sql.DROP_DECISION, task_id, row["slot"])
                 return row["fence"], row["lease_until"]
         except _TooLateError:
@@ -204,12 +207,16 @@ class TaskStore:
 
 
 class Deciding:
-    """The open transaction of one decision; `standing` is how far the task was before it."""
+    """The open transaction of one decision; `standing` is how far the task was before it, `doubted` what it
+    had settled on if it is reviewed again."""
 
-    def __init__(self, connection: asyncpg.Connection, task_id: int, standing: Standing) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, task_id: int, standing: Standing, doubted: Doubted | None
+    ) -> None:
         self._connection = connection
         self._task_id = task_id
         self.standing = standing
+        self.doubted = doubted
 
     async def earlier_labels(self) -> list[Any]:
         """Return the labels decided before, in their order."""
@@ -219,6 +226,15 @@ class Deciding:
     async def decide(self, lease: Lease, verdict: Verdict) -> Standing | None:
         """Store the decision; None if the lease is lost."""
         return await _decide(self._connection, lease, verdict)
+
+    async def decide_and_ask_another(self, lease: Lease, verdict: Verdict) -> Standing | None:
+        """Store a decision that contradicts the doubted label, and have one more person decide; None if the
+        lease is lost."""
+        standing = await self.decide(lease, verdict)
+        if standing is None:
+            return None
+        await self._connection.execute(sql.ASK_ANOTHER, self._task_id, PRIORITY)
+        return Standing(standing.decided, standing.needed + 1)
 
 
 async def _decide(
@@ -239,7 +255,21 @@ async def _decide(
 
 
 class _TooLateError(Exception):
-    """The event has left: the transaction is rolled back."""
+    """The event has left, or another person goes on from the decision: the transaction is rolled back."""
+
+
+def _doubted(task: asyncpg.Record) -> Doubted | None:
+    if task["doubted"] is None:
+        return None
+    return Doubted(msgspec.json.decode(task["doubted"]), task["decided_before"])
+
+
+async def _ask_no_other(connection: asyncpg.Connection, task_id: int, slot: int) -> None:
+    """Take back that a decision of a re-review had another person asked. Raises _TooLateError if that one has
+    begun."""
+    await connection.execute(sql.ASK_NO_OTHER, task_id, slot)
+    if await connection.fetchval(sql.OTHER_WAS_ASKED, task_id, slot):
+        raise _TooLateError
 
 
 async def _unsettle(connection: asyncpg.Connection, task_id: int, task: asyncpg.Record) -> None:

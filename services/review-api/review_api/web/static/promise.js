@@ -48,7 +48,7 @@ function NoPromise({ promise, target }) {
   const words = target === null
     ? html`No error is promised. Set <code>policy.target_error</code> in the project's file and apply it${quality ? "." : ": figures follow with the first release."}`
     : `At most ${percent(target)} of the accepted labels shall be wrong. Nothing is accepted before the first blind audits are judged.`;
-  return html`<div class="card no-promise"><p>${words}</p><dl class="meters"><${Spent} promise=${promise} />${quality && html`<${Suspects} quality=${quality} />`}</dl></div>`;
+  return html`<div class="card no-promise"><p>${words}</p><dl class="meters"><${Spent} promise=${promise} />${quality && html`<${Suspects} promise=${promise} />`}</dl></div>`;
 }
 
 function Standing({ promise }) {
@@ -63,7 +63,7 @@ function Standing({ promise }) {
       <${Audits} acceptance=${acceptance} />
       <${Accepted} acceptance=${acceptance} quality=${quality} />
       <${Spent} promise=${promise} />
-      ${quality && html`<${Suspects} quality=${quality} />`}
+      ${quality && html`<${Suspects} promise=${promise} />`}
     </dl>
   </div>`;
 }
@@ -120,9 +120,16 @@ function Spent({ promise }) {
     about=${`of ${usd(cap)} a day (${percent(cap > 0 ? spent / cap : 1, 0)}); days begin at midnight UTC`} />`;
 }
 
-function Suspects({ quality }) {
+function Suspects({ promise }) {
+  const { quality, rereviews } = promise;
   const number = quality.suspects.length;
-  return html`<${Meter} name="Doubtful decisions" value=${count(number)} about=${number > 0 ? "likely slips of people, for re-review" : "no decision looks like a slip"} />`;
+  const found = number > 0 ? "likely slips of people" : "no decision looks like a slip now";
+  return html`<${Meter} name="Doubtful decisions" value=${count(number)} about=${`${found}; ${lookedAtAgain(rereviews)}`} />`;
+}
+
+function lookedAtAgain({ waiting, decided, changed }) {
+  const done = decided > 0 ? `${count(decided)} looked at again, ${count(changed)} of them changed` : "none looked at again yet";
+  return waiting > 0 ? `${done}; ${count(waiting)} waiting for another reviewer` : done;
 }
 
 function Diagrams({ quality, acceptance, target }) {
