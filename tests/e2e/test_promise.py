@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from labelmill.projects import load_project
+from labelmill_cli.api import Api
+from labelmill_cli.records import replay_of
 from labelmill_local.system import System
 from labelmill_stubs.process import running
 
@@ -147,6 +151,24 @@ async def test_evidence_opens_acceptance_and_a_broken_promise_closes_it(tmp_path
                 desk = Desk(admin)
                 await _gather_and_open(desk)
                 await _break(desk)
+            await asyncio.to_thread(_replay, system)
+
+
+def _replay(system: System) -> None:
+    """What was recorded on the way, the opening and the alarm included, comes out again to the item."""
+    spec = load_project(PROJECT)
+    looser = msgspec.structs.replace(spec.policy, target_error=0.2)
+    with Api(system.services[2].url, system.admin_token) as api:
+        found = replay_of(api, "notes", spec)
+        other = replay_of(api, "notes", msgspec.structs.replace(spec, policy=looser))
+    assert found.reproduced == found.routes
+    assert found.evidence is None
+    assert found.tried == found.recorded
+    assert found.recorded.accepted > found.recorded.released > 0
+    assert {"alarm", "audit", "cold_start"} <= set(found.recorded.reasons)
+    assert other.evidence is not None
+    assert other.evidence.audits > 0
+    assert not other.evidence.is_limited
 
 
 async def _gather_and_open(desk: Desk) -> None:
