@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PACKAGES := labelmill autolabeler router review_api trainer labelmill_local labelmill_cli
 
-.PHONY: demo test test-fast chaos bench lint types imports docs schemas docs-check lock setup setup-dev clean help
+.PHONY: demo test test-fast chaos bench eval lint types imports docs schemas docs-check lock setup setup-dev clean help
 
 help: ## show what there is
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 14
@@ -32,6 +32,9 @@ bench: setup-dev ## every figure the README quotes
 
 bench-%: setup-dev ## one of them: ingest, pipeline, llm_calls, scaling, memory, promise
 	@$(BIN)/python -m benchmarks $*
+
+eval: setup-dev ## measure what docs/evaluation.md tells, and write it anew
+	@$(BIN)/python -m benchmarks.evaluation
 
 lint: setup-dev types imports ## ruff, strict types, import contracts
 	@$(BIN)/ruff check .
