@@ -109,7 +109,8 @@ def test_suspects_are_cleanlabs(seed: int) -> None:
     given_ = np.where(rng.random(400) < 0.1, (truth + 1) % 3, truth)
     shares = np.exp(3 * np.eye(3)[truth] + rng.normal(size=(400, 3)))
     shares /= shares.sum(axis=1, keepdims=True)
-    found = suspects([str(n) for n in range(400)], [labels[n] for n in given_], labels, shares)
+    everything = np.ones(400, np.bool_)
+    found = suspects([str(n) for n in range(400)], [labels[n] for n in given_], labels, shares, everything)
     expected = find_label_issues(
         given_,
         shares,
@@ -121,6 +122,17 @@ def test_suspects_are_cleanlabs(seed: int) -> None:
     mine = [int(each.item_id) for each in found]
     assert len(set(mine) & set(expected[:50].tolist())) >= 0.9 * min(50, len(expected))
     assert (truth[mine] != given_[mine]).mean() > 0.6
+
+
+def test_only_decisions_that_may_be_made_again_are_suspects() -> None:
+    shares = np.array([[0.9, 0.1], [0.1, 0.9]] * 20)
+    given_ = ["a", "b"] * 20
+    given_[0] = given_[2] = "b"
+    eligible = np.ones(40, np.bool_)
+    eligible[0] = False
+    names = [str(n) for n in range(40)]
+    assert [each.item_id for each in suspects(names, given_, ["a", "b"], shares, eligible)] == ["2"]
+    assert suspects(names, given_, ["a", "b"], shares, ~eligible)[0].item_id == "0"
 
 
 def test_clusters_are_named_by_what_sets_them_apart() -> None:

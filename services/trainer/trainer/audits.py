@@ -3,6 +3,7 @@
 import msgspec
 from labelmill.events import Vote
 from labelmill.promise.raters import Pairs
+from labelmill.quality import LABEL_ERROR
 from labelmill.runtime.postgres import Database
 
 from trainer.evidence import AuditRow
@@ -14,7 +15,12 @@ _metadata = msgspec.json.Decoder(dict[str, str])
 
 
 class Audits:
-    """Reads blind audits."""
+    """Reads blind audits, as people first settled them.
+
+    A decision that the machine's doubt brought about is no evidence: only audits on which the machine differs
+    would be decided again, so their new outcomes could move in its favour alone. review-api opens no audit
+    again; that the promise is not told otherwise is seen to here too.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,9 +31,11 @@ class Audits:
             "SELECT seq, item_id, content_hash, group_key, side, label #>> '{}' AS label, rater_labels,"
             " votes, machine_label #>> '{}' AS machine_label, machine_confidence, release,"
             " guideline_version, audit_rate, propensity, decided_at, metadata"
-            " FROM decisions WHERE project = $1 AND seq > $2 AND audit_rate > 0 ORDER BY seq",
+            " FROM decisions WHERE project = $1 AND seq > $2 AND audit_rate > 0 AND NOT $3 = ANY (reasons)"
+            " ORDER BY seq",
             project,
             seq,
+            LABEL_ERROR,
         )
         return [
             AuditRow(
@@ -61,7 +69,8 @@ class Audits:
             "SELECT count(*) AS pairs,"
             " count(*) FILTER (WHERE rater_labels -> 0 <> rater_labels -> 1) AS disagreements FROM decisions"
             " WHERE project = $1 AND audit_rate > 0 AND propensity < 1"
-            " AND jsonb_array_length(rater_labels) >= 2",
+            " AND jsonb_array_length(rater_labels) >= 2 AND NOT $2 = ANY (reasons)",
             project,
+            LABEL_ERROR,
         )
         return Pairs(**row)

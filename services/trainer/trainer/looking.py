@@ -177,5 +177,6 @@ def _judged(
             [rows[n].label for n in with_shares],
             spec.label_names,
             np.array(shares, np.float64).reshape(-1, len(spec.label_names)),
+            np.array([rows[n].may_be_doubted for n in with_shares], np.bool_),
         ),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 from labelmill.events import Vote
+from labelmill.quality import LABEL_ERROR
 from labelmill.runtime.postgres import Database
 
 from trainer.splitting import SIMILARITY, Sketch, similarities
@@ -17,7 +18,7 @@ _metadata = msgspec.json.Decoder(dict[str, str])
 @dataclass(frozen=True, slots=True)
 class LookedAt:
     """A decision with all that judging the machine on it takes. `was_seen`: a text that resembles it served
-    the training."""
+    the training; `may_be_doubted`: people may be asked to decide it again."""
 
     seq: int
     item_id: str
@@ -31,6 +32,7 @@ class LookedAt:
     machine_confidence: float
     propensity: float
     was_seen: bool
+    may_be_doubted: bool
 
 
 class Looks:
@@ -43,8 +45,9 @@ class Looks:
         self, project: str, labels: Sequence[str], dataset: str, limit: int
     ) -> list[LookedAt]:
         """Return the newest decision of each item that was held out or came after `dataset` was frozen (with
-        no such dataset: of every item), at most `limit`, the newest."""
-        rows = await self._database.pool.fetch(_DECISIONS, project, list(labels), dataset, limit)
+        no such dataset: of every item), at most `limit`, the newest. A decision that the machine's doubt
+        brought about is none of them: it would speak for the machine."""
+        rows = await self._database.pool.fetch(_DECISIONS, project, list(labels), dataset, limit, LABEL_ERROR)
         return [
             LookedAt(
                 **{name: row[name] for name in _PLAIN},
@@ -73,7 +76,7 @@ class Looks:
 
 _PLAIN = (
     *("seq", "item_id", "content", "content_hash", "text_key", "label", "machine_label"),
-    *("machine_confidence", "propensity", "was_seen"),
+    *("machine_confidence", "propensity", "was_seen", "may_be_doubted"),
 )
 
 _DECISIONS = """
@@ -82,12 +85,16 @@ WITH frozen AS (
 ), trained AS (
     SELECT DISTINCT group_key FROM decisions, frozen
     WHERE project = $1 AND seq <= mark AND side = 'train'
+), reviewed_again AS (
+    SELECT item_id FROM decisions WHERE project = $1 AND $5 = ANY (reasons)
 )
 SELECT seq, item_id, content, content_hash, text_key, metadata, label #>> '{}' AS label, votes,
     machine_label #>> '{}' AS machine_label, machine_confidence, propensity,
-    side <> 'holdout' AND group_key IN (SELECT group_key FROM trained) AS was_seen
+    side <> 'holdout' AND group_key IN (SELECT group_key FROM trained) AS was_seen,
+    audit_rate = 0 AND NOT 'audit' = ANY (reasons)
+        AND item_id NOT IN (SELECT item_id FROM reviewed_again) AS may_be_doubted
 FROM (
-    SELECT DISTINCT ON (item_id) * FROM decisions WHERE project = $1
+    SELECT DISTINCT ON (item_id) * FROM decisions WHERE project = $1 AND NOT $5 = ANY (reasons)
     ORDER BY item_id, decided_at DESC, seq DESC
 ) AS newest, frozen
 WHERE (side = 'holdout' OR seq > mark) AND label #>> '{}' = ANY($2::text[])

@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 from labelmill import ids
 from labelmill.events import ReleasePublished, ReviewDecided, Vote, encode
+from labelmill.quality import LABEL_ERROR
 from labelmill.releases import Release
 from labelmill.runtime.postgres import Database
 
@@ -71,16 +72,20 @@ class Store:
         return len(fresh)
 
     async def facts(self, project: str) -> Facts:
-        """Return what has come in since the last dataset."""
+        """Return what has come in since the last dataset.
+
+        Re-reviews do not count: what they changed comes along with the next training, and starts none.
+        """
         row = await self._pool.fetchrow(
-            "WITH last AS (SELECT coalesce(max(watermark), 0) AS watermark FROM jobs WHERE project = $1)"
+            "WITH last AS (SELECT coalesce(max(watermark), 0) AS watermark FROM jobs WHERE project = $1),"
+            " counted AS (SELECT * FROM decisions WHERE project = $1 AND NOT $2 = ANY (reasons))"
             "SELECT count(*) AS decisions, count(*) FILTER (WHERE is_correction) AS corrections,"
             " coalesce(min(received_at), 0) AS oldest,"
             " EXISTS (SELECT 1 FROM candidates WHERE project = $1) AS has_candidate,"
-            " (SELECT count(*) FROM decisions WHERE project = $1 AND seq <= (SELECT watermark FROM last))"
-            " AS known"
-            " FROM decisions WHERE project = $1 AND seq > (SELECT watermark FROM last)",
+            " (SELECT count(*) FROM counted WHERE seq <= (SELECT watermark FROM last)) AS known"
+            " FROM counted WHERE seq > (SELECT watermark FROM last)",
             project,
+            LABEL_ERROR,
         )
         return Facts(row["has_candidate"], row["decisions"], row["corrections"], row["oldest"], row["known"])
 
@@ -147,7 +152,9 @@ class Store:
         async with self._transaction() as connection:
             mark = "SELECT coalesce(max(seq), 0) FROM decisions WHERE project = $1"
             watermark = await connection.fetchval(mark, job.project)
-            rows = await connection.fetch(_MEMBERSHIP, job.project, watermark, list(labels), limit)
+            rows = await connection.fetch(
+                _MEMBERSHIP, job.project, watermark, list(labels), limit, LABEL_ERROR
+            )
             members = [Membership(r["seq"], r["event_id"], r["label"], Side(r["side"])) for r in rows]
             dataset = dataset_of(job.project, watermark, members)
             await connection.execute(
@@ -337,11 +344,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
     $22, $23, $24)
 """
 
-# The newest decision of each item, if its label is still one of the project's; the newest items first.
+# The newest decision of each item, if its label is still one of the project's; the newest items first. What
+# is held out judges candidates, so there a decision that the machine's doubt brought about does not count.
 _MEMBERSHIP = """
 SELECT seq, event_id, label #>> '{}' AS label, side FROM (
     SELECT DISTINCT ON (item_id) seq, event_id, label, side FROM decisions
-    WHERE project = $1 AND seq <= $2 ORDER BY item_id, decided_at DESC, seq DESC
+    WHERE project = $1 AND seq <= $2 AND NOT (side = 'holdout' AND $5 = ANY (reasons))
+    ORDER BY item_id, decided_at DESC, seq DESC
 ) AS newest
 WHERE side <> 'left_out' AND label #>> '{}' = ANY($3::text[])
 ORDER BY seq DESC LIMIT $4

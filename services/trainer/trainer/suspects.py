@@ -12,13 +12,17 @@ MOST: Final = 50
 
 
 def suspects(
-    item_ids: Sequence[str], given: Sequence[str], labels: Sequence[str], shares: NDArray[np.float64]
+    item_ids: Sequence[str],
+    given: Sequence[str],
+    labels: Sequence[str],
+    shares: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
 ) -> list[Suspect]:
     """Return the decisions that were given one label and confidently have another.
 
     `shares`, shape (decisions, labels), are probabilities of voters that were not taught these decisions. A
     decision confidently has a label if its probability is at least the mean of those that were given it. The
-    least probable decisions come first.
+    least probable decisions come first. Only `eligible` decisions are returned; all of them set the means.
     """
     numbers = {label: number for number, label in enumerate(labels)}
     truth = np.array([numbers[label] for label in given], np.int64)
@@ -27,7 +31,7 @@ def suspects(
     )
     confident = np.where(shares >= bars, shares, -1.0)
     likely = confident.argmax(axis=1)
-    rows = np.flatnonzero((confident.max(axis=1, initial=-1.0) >= 0) & (likely != truth))
+    rows = np.flatnonzero(eligible & (confident.max(axis=1, initial=-1.0) >= 0) & (likely != truth))
     own = shares[np.arange(len(truth)), truth]
     return [
         Suspect(

@@ -47,6 +47,7 @@ def score(item: ItemIngested, confidence: float = 0.9, label: str = "positive", 
         input_tokens=100,
         output_tokens=1,
         cost_usd=0.001,
+        calls=2,
     )
     known: dict[str, Any] = {
         "project": item.project,

@@ -32,7 +32,7 @@ def room(settled: int, taken: int) -> int:
 
 
 def outcome(doubted: Doubted, labels: Sequence[Any], merge: Callable[[Sequence[Any]], Any]) -> Any | None:
-    """Return what the decisions of a task that is reviewed again come to; None if one more person must decide.
+    """Return what the decisions of a task under re-review come to; None if one more person must decide.
 
     `labels` are all its decisions, in order. The first new one settles it if it confirms the label. If it
     does not, another person decides, and `merge`, the kind's rule, settles all of them: where one person had
