@@ -65,6 +65,23 @@ async def test_an_open_promise_is_shown_with_its_evidence(work: Workplace, revie
     await expect(meter(page, "Doubtful decisions")).to_contain_text("7")
 
 
+async def test_money_is_shown_by_label_that_is_accepted_and_right(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await work.add([Item("a", "a text", confidence=0.99, accepted=True, cost_usd=0.5)])
+    page = await as_manager(work, reviewer)
+    price = meter(page, "Cost per accepted-correct label")
+    await expect(price).to_contain_text("unknown until audits of accepted labels are decided")
+    # Ten minutes at $12 an hour, by 18 of 20 labels.
+    await work.query(
+        "UPDATE minute_stats SET accepted = 20, audits = 10, audit_errors = 1, human_seconds = 600"
+        " WHERE project = $1",
+        work.project,
+    )
+    await expect(price).to_contain_text("$0.1389")
+    await expect(price).to_contain_text("machine and people; 10% of 10 audits found errors")
+
+
 async def test_the_diagrams_show_the_curves_and_where_we_stand(work: Workplace, reviewer: Reviewer) -> None:
     await publish(work, acceptance=OPEN, quality=GOOD)
     page = await as_manager(work, reviewer)

@@ -68,7 +68,7 @@ function Board({ project, onExpired }) {
     ${shown === null && !stale && html`<div class="tiles" aria-busy="true"></div>`}
     ${shown === null && stale && html`<${Blank} title="No figures yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
     ${shown && html`<${Tiles} shown=${shown} spec=${project.spec} />
-      ${promise && html`<${PromiseSection} promise=${promise} spec=${project.spec} />`}
+      ${promise && html`<${PromiseSection} promise=${promise} spec=${project.spec} status=${shown.status} />`}
       <${Charts} shown=${shown} /><${Releases} releases=${shown.stats.releases} />`}
   </main>`;
 }

@@ -77,6 +77,15 @@ export function savings(status, spec) {
   return { spent, saved, savedUsd: Math.max(0, (saved / 60) * spec.usd_per_hour - (status.cost_usd ?? 0)) };
 }
 
+// All money spent, people's time included, by label that was accepted without a person and by the audits is
+// right; null while it cannot be told. The error is that of the audits.
+export function costPerCorrect(status, spec) {
+  const error = ratio(status.audit_errors, status.audits);
+  const people = (status.human_seconds / 3600) * spec.usd_per_hour;
+  const correct = (status.accepted + status.withdrawn) * (1 - error);
+  return error !== null && correct > 0 ? (status.cost_usd + people) / correct : null;
+}
+
 // The share of items and their error when everything from `threshold` up is accepted, read off the curve;
 // null where nothing is. The curve may be in any order; between its points it is a straight line.
 export function standing(points, threshold) {

@@ -1,7 +1,7 @@
 // The promise: what error is promised, how it stands, on which evidence, and where the machine errs. For managers.
 import { html, useCallback, useState } from "./ui.js";
 import { Reliability, RiskCoverage } from "./diagrams.js";
-import { ratio, standing } from "./figures.js";
+import { costPerCorrect, ratio, standing } from "./figures.js";
 import { count, decimal, percent, plural, usd } from "./format.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
@@ -32,26 +32,27 @@ export function usePromise(project) {
   return answer;
 }
 
-export function PromiseSection({ promise, spec }) {
+export function PromiseSection({ promise, spec, status }) {
   const { acceptance, quality } = promise;
   const target = acceptance?.target_error ?? spec.policy.target_error ?? null;
+  const price = html`<${Price} status=${status} spec=${spec} />`;
   return html`<section class="promise" aria-labelledby="promise-heading">
     <h2 id="promise-heading">Promise</h2>
-    ${acceptance ? html`<${Standing} promise=${promise} />` : html`<${NoPromise} promise=${promise} target=${target} />`}
+    ${acceptance ? html`<${Standing} promise=${promise} price=${price} />` : html`<${NoPromise} promise=${promise} target=${target} price=${price} />`}
     ${quality && html`<${Diagrams} quality=${quality} acceptance=${acceptance} target=${target} />`}
     ${quality && html`<${Slices} slices=${quality.slices} />`}
   </section>`;
 }
 
-function NoPromise({ promise, target }) {
+function NoPromise({ promise, target, price }) {
   const { quality } = promise;
   const words = target === null
     ? html`No error is promised. Set <code>policy.target_error</code> in the project's file and apply it${quality ? "." : ": figures follow with the first release."}`
     : `At most ${percent(target)} of the accepted labels shall be wrong. Nothing is accepted before the first blind audits are judged.`;
-  return html`<div class="card no-promise"><p>${words}</p><dl class="meters"><${Spent} promise=${promise} />${quality && html`<${Suspects} promise=${promise} />`}</dl></div>`;
+  return html`<div class="card no-promise"><p>${words}</p><dl class="meters"><${Spent} promise=${promise} />${price}${quality && html`<${Suspects} promise=${promise} />`}</dl></div>`;
 }
 
-function Standing({ promise }) {
+function Standing({ promise, price }) {
   const { acceptance, quality } = promise;
   const [icon, name] = STATES[acceptance.state];
   return html`<div class=${`card standing standing-${acceptance.state}`} data-state=${acceptance.state}>
@@ -63,6 +64,7 @@ function Standing({ promise }) {
       <${Audits} acceptance=${acceptance} />
       <${Accepted} acceptance=${acceptance} quality=${quality} />
       <${Spent} promise=${promise} />
+      ${price}
       ${quality && html`<${Suspects} promise=${promise} />`}
     </dl>
   </div>`;
@@ -118,6 +120,14 @@ function Spent({ promise }) {
   const tone = spent >= cap ? "bad" : "machine";
   return html`<${Meter} name="Spent today" value=${usd(spent)} filled=${cap > 0 ? spent / cap : 1} tone=${tone}
     about=${`of ${usd(cap)} a day (${percent(cap > 0 ? spent / cap : 1, 0)}); days begin at midnight UTC`} />`;
+}
+
+function Price({ status, spec }) {
+  const cost = costPerCorrect(status, spec);
+  const about = status.audits === 0
+    ? "unknown until audits of accepted labels are decided"
+    : `machine and people; ${percent(ratio(status.audit_errors, status.audits))} of ${plural(status.audits, "audit")} found errors`;
+  return html`<${Meter} name="Cost per accepted-correct label" value=${cost === null ? "–" : usd(cost)} about=${about} />`;
 }
 
 function Suspects({ promise }) {
