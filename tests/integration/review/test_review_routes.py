@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from labelmill.events import Event
 
-from .support import Review, accepted, item, requested, score
+from .support import Review, accepted, close, item, requested, score
+from .test_review_rereviews import decide, doubt, rereviews, settle, suspect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,3 +46,19 @@ async def test_routes_are_told_with_what_a_policy_looks_at_and_what_people_decid
     assert refused.status_code == 403
     assert (await review.admin.get("/v1/projects/nowhere/routes")).status_code == 404
     await reviewer.aclose()
+
+
+async def test_what_people_said_first_stays_when_they_decide_again(review: Review) -> None:
+    await review.make_tasks(1)
+    people = [await review.account(f"first{n}", "reviewer") for n in range(3)]
+    await settle(review, people[0], 1)
+    await doubt(review, suspect(0))
+    await rereviews(review, waiting=1)
+    for other in people[1:]:
+        (task,) = await review.claim(other)
+        await decide(other, task, "positive")
+    await rereviews(review, changed=1)
+    answer = await review.admin.get(f"/v1/projects/{review.project}/routes")
+    line = msgspec.json.decode(answer.content)
+    assert (line["decided_label"], line["decisions"]) == ("negative", 3)
+    await close(people)

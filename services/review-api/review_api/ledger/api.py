@@ -202,8 +202,9 @@ def router(
         by: Annotated[Principal, Depends(manager)], project: Annotated[str, Depends(known)]
     ) -> Response:
         """In the order of the item ids. With it another policy can be tried on what was done, without paying
-        anything again; `decided_label` is null while people have not settled the item. `withdrawn`: people
-        were asked, and then new evidence made it needless."""
+        anything again; `decided_label` is null while people have not settled the item, and stays what
+        they said first if a doubtful decision is made again. `withdrawn`: people were asked, and then new
+        evidence made it needless."""
         return StreamingResponse(recorded.lines(project), media_type="application/x-ndjson")
 
     return routes

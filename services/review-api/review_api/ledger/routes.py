@@ -8,14 +8,16 @@ from labelmill.runtime.postgres import Database
 
 _PAGE_ROWS: Final = 2000
 
-# A task that is not settled has no label yet; one that was withdrawn is gone. The page is cut first, so that
+# A task that is not settled has no label yet; one that was withdrawn is gone. What is decided again is chosen
+# by what people said first, so only that tells how often the machine is wrong. The page is cut first, so that
 # the joins go by it.
 _PAGE: Final = """
 SELECT r.item_id, r.guideline_version, i.metadata, r.content_hash, r.label, r.confidence,
        r.probabilities, r.votes, r.calibrated, r.over_budget, r.suspicious, r.release,
        r.outcome, r.reasons, r.propensity, r.cost_usd, r.project_version, r.routed_at,
        coalesce(t.blind, false) AS blind, coalesce(t.audit_rate, 0) AS audit_rate,
-       t.label AS decided_label, t.decided_at, coalesce(t.decided, 0) AS decisions,
+       coalesce(x.label, t.label) AS decided_label, coalesce(x.decided_at, t.decided_at) AS decided_at,
+       coalesce(t.decided, 0) AS decisions,
        r.outcome = 'requested' AND t.task_id IS NULL AS withdrawn
 FROM (
     SELECT * FROM routes WHERE project = $1 AND (item_id, guideline_version) > ($2, $3)
@@ -24,6 +26,7 @@ FROM (
 LEFT JOIN items i ON (i.project, i.item_id) = (r.project, r.item_id)
 LEFT JOIN tasks t
     ON (t.project, t.item_id, t.guideline_version) = (r.project, r.item_id, r.guideline_version)
+LEFT JOIN rereviews x ON x.task_id = t.task_id
 ORDER BY r.item_id, r.guideline_version
 """
 
