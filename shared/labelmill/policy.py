@@ -23,8 +23,8 @@ BUDGET: Final = "budget"
 """Voters were left out because the day's budget is spent, and the project then asks people."""
 
 COVERABLE: Final = (ALARM, AUDIT, COLD_START, LOW_CONFIDENCE)
-"""Reasons that lack of evidence gives: new evidence may make them void. Whatever else speaks for a review goes
-on doing so."""
+"""Reasons that lack of evidence gives: new evidence may make them void. Whatever else speaks for a review
+goes on doing so."""
 
 _NOTHING: Final = 2.0
 """A threshold that no confidence reaches."""
@@ -58,6 +58,11 @@ class _Bar(NamedTuple):
 
     confidence: float
     reason: str
+
+
+def audit_draw(seed: str, project: str, item_id: str) -> float:
+    """Return an item's draw, 0 to 1: below the audit rate it is a blind audit. A replay draws the same."""
+    return ids.uniform(seed, "audit", project, item_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ class Policy:
         return max(self.decisions_needed, self.audit_raters)
 
     def _drawn(self, item_id: str) -> bool:
-        return ids.uniform(self.audit_seed, "audit", self.project, item_id) < self.audit_rate
+        return audit_draw(self.audit_seed, self.project, item_id) < self.audit_rate
 
     def _check(self, score: LabelScored) -> None:
         if score.kind != self.kind_name:

@@ -10,8 +10,9 @@ from labelmill.cost import TokenPrices, typical_cost
 from labelmill.errors import InvalidProject, InvalidRecord
 from labelmill.events import ProjectPublished, Vote
 from labelmill.kinds import kind_named
+from labelmill.policy import audit_draw
 from labelmill.pooling import Pool
-from labelmill.projects import ProjectSpec
+from labelmill.projects import PolicySpec, ProjectSpec
 from labelmill.prompts import LETTERS
 from labelmill.releases import Release, StudentModel
 
@@ -55,7 +56,7 @@ class Plan:
     """One version of a project with one release.
 
     `tiers` are the numbers of the LLM voters, those of one price together, the cheapest first. `similar` is
-    how many of the release's `shots` are wanted for an item.
+    how many of the release's `shots` are wanted for an item. `audit_rate` is 0 where no error is promised.
     """
 
     project: str
@@ -72,6 +73,8 @@ class Plan:
     shots: Shots | None
     similar: int
     bar: Bar
+    audit_rate: float
+    audit_seed: str
     suspicion: Suspicion | None
 
     @property
@@ -79,13 +82,25 @@ class Plan:
         """Whether nothing comes before the LLM."""
         return self.student is None and not self.functions and not self.similar
 
-    def is_enough(self, votes: Sequence[Vote]) -> bool:
+    def asks_all(self, item_id: str) -> bool:
+        """Return whether every voter is asked about an item, whatever the others say: a blind audit is
+        evidence for later releases too, and these may want the votes that this one could do without."""
+        return self.audit_rate > 0 and audit_draw(self.audit_seed, self.project, item_id) < self.audit_rate
+
+    def is_enough(self, item_id: str, votes: Sequence[Vote]) -> bool:
         """Return whether the votes at hand are so confident that no dearer one can change the decision."""
-        if not votes:
+        if not votes or self.asks_all(item_id):
             return False
         opinion = self.pool(votes)
         confidence, calibrated = self.calibrations(votes, opinion.label, opinion.confidence)
         return self.bar.is_reached(opinion.label, confidence, calibrated=calibrated)
+
+
+def audit_rate_of(policy: PolicySpec, acceptance: Acceptance | None) -> float:
+    """Return the rate at which items are drawn as evidence for a promise; 0 where none is made."""
+    if policy.target_error is None:
+        return 0.0
+    return acceptance.audit_rate if acceptance else 1.0
 
 
 def plan_of(
@@ -124,6 +139,8 @@ def plan_of(
         shots=shots,
         similar=max(voter.similar for voter in llm) if shots else 0,
         bar=bar_of(spec.policy, number, acceptance),
+        audit_rate=audit_rate_of(spec.policy, acceptance),
+        audit_seed=spec.policy.audit_seed,
         suspicion=_suspicion(spec),
     )
 

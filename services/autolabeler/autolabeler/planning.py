@@ -11,7 +11,7 @@ from labelmill.events import AcceptancePublished, ProjectPublished, ReleasePubli
 from labelmill.releases import Release
 
 from autolabeler.cascade import bar_of
-from autolabeler.plan import Plan, plan_of
+from autolabeler.plan import Plan, audit_rate_of, plan_of
 
 log = structlog.get_logger(__name__)
 
@@ -86,8 +86,11 @@ class Plans:
     @staticmethod
     def _with_bar(plan: Plan, published: ProjectPublished, accepts: AcceptancePublished | None) -> Plan:
         """Return the plan under a new acceptance, which may change with every audit: the prompts stay."""
-        bar = bar_of(published.spec.policy, plan.release, accepts.acceptance if accepts else None)
-        return plan if bar == plan.bar else replace(plan, bar=bar)
+        acceptance = accepts.acceptance if accepts else None
+        bar = bar_of(published.spec.policy, plan.release, acceptance)
+        audit_rate = audit_rate_of(published.spec.policy, acceptance)
+        same = (bar, audit_rate) == (plan.bar, plan.audit_rate)
+        return plan if same else replace(plan, bar=bar, audit_rate=audit_rate)
 
     def _made(
         self, published: ProjectPublished, release: Release | None, accepts: AcceptancePublished | None

@@ -78,7 +78,7 @@ class Voting:
         if not plan.functions:
             return jobs
         await self._functions.vote(jobs)
-        return self._without_done(jobs, [plan.is_enough(job.votes) for job in jobs])
+        return self._without_done(jobs, [plan.is_enough(job.item.item_id, job.votes) for job in jobs])
 
     async def _look(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Let the student of the jobs' plan vote, find examples, and return the jobs that need an LLM."""
@@ -93,8 +93,9 @@ class Voting:
                 enough.append(False)
                 continue
             job.votes.append(student_vote(plan.student, opinion))
-            sure = is_sure(opinion, plan.student.model.sure_at)
-            enough.append(sure or not plan.llm or plan.is_enough(job.votes))
+            item_id = job.item.item_id
+            sure = is_sure(opinion, plan.student.model.sure_at) and not plan.asks_all(item_id)
+            enough.append(sure or not plan.llm or plan.is_enough(item_id, job.votes))
         return self._without_done(jobs, enough)
 
     def _without_done(self, jobs: Sequence[Job], enough: Sequence[bool]) -> list[Job]:
@@ -122,7 +123,7 @@ class Voting:
         """Look again at answers that the text itself may have given; then ask the next tier, if that can
         change the decision."""
         is_last = job.tier >= len(job.plan.tiers)
-        if not job.doubtful() and (is_last or job.plan.is_enough(job.all_votes())):
+        if not job.doubtful() and (is_last or job.plan.is_enough(job.item.item_id, job.all_votes())):
             job.done()
             return
         assert self._begin is not None, "connect the voting before the first vote"

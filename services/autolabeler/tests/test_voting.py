@@ -21,8 +21,10 @@ from autolabeler.student import Students
 from autolabeler.voters import Answer, Question, Unusable
 from autolabeler.voting import Voting
 from autolabeler.window import Window
+from labelmill.acceptance import Acceptance, Threshold
 from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested
+from labelmill.policy import audit_draw
 from labelmill.projects import Example
 from labelmill.releases import Calibrator, Evaluation, Release, Shot, StudentModel
 from labelmill.runtime.service import Context
@@ -110,13 +112,14 @@ class Bench:
         voters: Sequence[Any],
         release: Release | None = None,
         unanswered: Unanswered | None = None,
+        acceptance: Acceptance | None = None,
         **fields: Any,
     ) -> list[Job]:
         """Return the jobs about the texts, ended, in their order."""
         self.ended.clear()
         self.parked.clear()
         fields = {"project": "p", "title": "P", **fields}
-        plan = plan_of(self.make_project(voters, **fields), release)
+        plan = plan_of(self.make_project(voters, **fields), release, acceptance)
         lane = Window(100, 10**6, 1000).take(0, 0, 1)
         jobs = [self._job(text, number, plan, lane, unanswered or {}) for number, text in enumerate(texts)]
         await self.voting.vote(jobs)
@@ -155,6 +158,22 @@ async def bench(
     await bench.calls.stop()
     await bench.students.stop()
     await asyncio.gather(*bench.tasks)
+
+
+def acceptance(*thresholds: Threshold, audit_rate: float) -> Acceptance:
+    return Acceptance(
+        state="open",
+        thresholds=list(thresholds),
+        audit_rate=audit_rate,
+        audits=100,
+        audit_errors=0,
+        audits_missing=0,
+        error_bound=0.02,
+        alarms=0,
+        sentence="",
+        target_error=0.02,
+        confidence=0.95,
+    )
 
 
 def voters_of(job: Job) -> list[str]:
@@ -240,6 +259,20 @@ async def test_a_calibrated_student_spares_the_llm(bench: Bench) -> None:
     assert voters_of(job) == ["student", "cheap"]
     (job,) = await bench.vote("x 0", voters=voters, release=make_release("student", student=make_student()))
     assert voters_of(job) == ["student"]
+
+
+async def test_of_a_blind_audit_everybody_is_asked(bench: Bench) -> None:
+    texts = [f"x {n}" for n in range(60)]
+    voters, release = [DEAR, CHEAP, STUDENT], make_release("student", student=make_student(sure_at=0.5))
+    open_ = acceptance(Threshold(release=1, confidence=0.5), audit_rate=0.3)
+    jobs = await bench.vote(
+        *texts, voters=voters, release=release, acceptance=open_, policy={"target_error": 0.02}
+    )
+    audited = {job.item.item_id for job in jobs if audit_draw("labelmill", "p", job.item.item_id) < 0.3}
+    assert 5 < len(audited) < 40
+    for job in jobs:
+        everybody = ["student", "dear", "cheap"]
+        assert voters_of(job) == (everybody if job.item.item_id in audited else ["student"])
 
 
 async def test_samples_are_calls_of_their_own_and_are_counted(bench: Bench) -> None:

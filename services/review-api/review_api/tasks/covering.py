@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labelmill import ids
 from labelmill.acceptance import Acceptance, Threshold
+from labelmill.policy import audit_draw
 from labelmill.projects import ProjectSpec
 
 
@@ -54,4 +54,4 @@ def _confidences(threshold: Threshold) -> list[float]:
 
 
 def _is_audited(spec: ProjectSpec, item_id: str, rate: float) -> bool:
-    return ids.uniform(spec.policy.audit_seed, "audit", spec.project, item_id) < rate
+    return audit_draw(spec.policy.audit_seed, spec.project, item_id) < rate
