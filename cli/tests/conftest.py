@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import uvicorn
+from labelmill_cli import output
 from labelmill_cli.app import run
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -71,7 +72,8 @@ def api(serving: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     serving.requests.clear()
     monkeypatch.setenv("LABELMILL_URL", serving.url)
     monkeypatch.setenv("LABELMILL_TOKEN", "secret")
-    monkeypatch.setenv("COLUMNS", "200")
+    for console in (output.out, output.err):
+        monkeypatch.setattr(console, "width", 200)
     return serving
 
 
