@@ -46,17 +46,17 @@ def audits_needed(spec: ProjectSpec) -> int:
 def _promise_lines(spec: ProjectSpec) -> list[str]:
     policy, target = spec.policy, spec.policy.target_error or 0.0
     needed = audits_needed(spec)
-    of_each = " of each label" if policy.per_label else ""
+    each = " for each label by itself" if policy.per_label else ""
     raters = max(policy.audit_raters, policy.decisions_per_task)
     hours = needed * raters * spec.minutes_per_decision / 60.0
     lowest, highest = share(policy.audit_rate), share(policy.max_audit_rate)
     alpha = 1.0 - policy.confidence
     return [
-        f"promise: at most {share(target)} of accepted labels{of_each} {truth(policy.audit_raters, 0.0)}, "
-        f"with {share(policy.confidence)} confidence over all looks",
+        f"promise: at most {share(target)} of accepted labels {truth(policy.audit_raters, 0.0)}, "
+        f"with {share(policy.confidence)} confidence over all looks{each}",
         "until evidence proves it, people decide everything, blind; nothing is accepted before the first "
         f"release, which takes {spec.training.min_decisions:,} decisions",
-        f"evidence: at least {needed:,} blind audits{of_each} without an error, about {hours:,.1f} hours of "
+        f"evidence: at least {needed:,} blind audits without an error{each}, about {hours:,.1f} hours of "
         "people's time, and more for each error; it also sets the threshold, so accept_threshold and "
         "cold_start_threshold are not used",
         f"then audits: {lowest} to {highest} of all items, blind, as many as the promise needs; "

@@ -212,6 +212,25 @@ def test_what_was_withdrawn_counts_as_accepted_unless_the_policy_has_another_rea
     assert found.tried.reasons == {"always_review": 5}
 
 
+def test_what_was_released_is_judged_by_what_people_decided_of_the_like() -> None:
+    present = project(target_error=0.02)
+    waiting = Policy.of(present)
+    lines = []
+    for number in range(300):
+        line = scored(number, 0.5 + 0.5 * (number % 100) / 100, label=LABELS[number % 2])
+        if number < 200:
+            lines.append(routed(line, waiting, truth=LABELS[(number + (number % 20 == 19)) % 2]))
+        elif line.confidence >= 0.9:
+            lines.append(msgspec.structs.replace(routed(line, waiting), withdrawn=True, audit_rate=0.0))
+    found = replay(lines, msgspec.structs.replace(present, version=2), present)
+    error = found.recorded.error
+    # 20 of each hundred are as sure as those released.
+    assert (found.recorded.released, error.labels, error.decided, error.blind) == (20, 20, 40, 40)
+    assert error.unknown == 0
+    assert error.error == pytest.approx(sum(line.wrong or 0 for line in lines if line.confidence >= 0.9) / 40)
+    assert found.tried == found.recorded
+
+
 def stream(
     policy: Policy, count: int, wrong: Callable[[float], float], seed: int = 1, **fields: Any
 ) -> list[Recorded]:

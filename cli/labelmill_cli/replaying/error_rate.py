@@ -45,12 +45,12 @@ class ErrorTally:
         self._parts = {name: _Part() for name in ("people", "drawn", "unseen")}
         self._blind = 0
 
-    def add(self, propensity: float, *, wrong: bool | None, blind: bool) -> None:
-        """Count a label. `propensity`: the probability with which it was to go to people; `wrong`: what they
-        found, None if they have not decided."""
+    def add(self, propensity: float, *, wrong: bool | None, blind: bool, counts: bool = True) -> None:
+        """Take a label. `propensity`: the probability with which it was to go to people; `wrong`: what they
+        found, None if they have not decided. One that does not count only speaks for those that do."""
         name = "people" if propensity >= 1.0 else "drawn" if propensity > 0.0 else "unseen"
         part = self._parts[name]
-        part.labels += 1
+        part.labels += counts
         if wrong is None or propensity <= 0.0:
             return
         weight = 1.0 / propensity

@@ -16,6 +16,8 @@ from labelmill_cli.replaying.tally import Outcome, Rates, Tally
 Versions = Mapping[int, ProjectPublished]
 """A project's definitions by their version."""
 
+_COVERABLE = frozenset(COVERABLE)
+
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a promise that was not in force would have rested on.
@@ -65,7 +67,7 @@ def replayed(
         InvalidRecord: if a recorded label is none of those of `tried`.
     """
     course = _course(tried, survey, versions)
-    both = _Both(tried, course, versions)
+    both = _Both(tried, course, versions, survey)
     for line in lines:
         both.add(line)
     return Replay(
@@ -84,7 +86,10 @@ def replayed(
 class _Both:
     """The recorded routes and those of the policy tried, summed up side by side."""
 
-    def __init__(self, tried: ProjectPublished, course: Course | None, versions: Versions) -> None:
+    def __init__(
+        self, tried: ProjectPublished, course: Course | None, versions: Versions, survey: Survey
+    ) -> None:
+        self._survey = survey
         self._new = _Router(tried, course)
         self._old = {number: _Router(version) for number, version in versions.items()}
         self._opened_at = course.opened_at if course else None
@@ -92,17 +97,23 @@ class _Both:
         self.reproduced = self.newly_accepted = self.newly_people = 0
 
     def add(self, line: Recorded) -> None:
-        was = self._old[line.project_version].route(line)
+        was, now = self._old[line.project_version].route(line), self._new.route(line)
         self.reproduced += line.matches(was)
-        self.recorded.add(line, was._replace(reasons=line.reasons), released=line.withdrawn)
-        now = self._new.route(line)
-        released = self._new.releases(line, now)
-        self.tried.add(line, now, released=released)
+        accepted_then = self._count(self.recorded, line, was._replace(reasons=line.reasons), releases=True)
+        accepts_now = self._count(self.tried, line, now, releases=self._new.releases_as_recorded)
         if self._opened_at is not None and line.routed_at >= self._opened_at:
-            self.since.add(line, now, released=released)
-        accepted_then, accepts_now = not line.reasons or line.withdrawn, now.accepted or released
+            self._count(self.since, line, now, releases=False)
         self.newly_accepted += accepts_now and not accepted_then
         self.newly_people += accepted_then and not accepts_now
+
+    def _count(self, tally: Tally, line: Recorded, route: Route, *, releases: bool) -> bool:
+        """Count a route; return whether the machine's label stands in the end. `releases`: what new evidence
+        let go is let go."""
+        may_be = releases and not route.accepted and set(route.reasons) <= _COVERABLE
+        released = may_be and line.withdrawn
+        speaks = may_be and not released and self._survey.is_like_released(line)
+        tally.add(line, route, released=released, speaks_for_released=speaks)
+        return route.accepted or released
 
 
 class _Router:
@@ -119,12 +130,10 @@ class _Router:
             return self._course.route(score, line.routed_at)
         return (as_recorded(policy, line) if policy.promises else policy).route(score)
 
-    def releases(self, line: Recorded, route: Route) -> bool:
-        """Return whether an item that went to people was let go, as it was on record, once evidence
-        sufficed."""
-        if self._course or not self._policy.promises or route.accepted:
-            return False
-        return line.withdrawn and set(route.reasons) <= set(COVERABLE)
+    @property
+    def releases_as_recorded(self) -> bool:
+        """Whether what was let go once evidence sufficed is let go again: the evidence is the same."""
+        return self._policy.promises and self._course is None
 
 
 def _course(tried: ProjectPublished, survey: Survey, versions: Versions) -> Course | None:

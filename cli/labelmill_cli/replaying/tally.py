@@ -52,14 +52,18 @@ class Tally:
         self._errors = ErrorTally()
         self._usd = 0.0
 
-    def add(self, line: Recorded, route: Route, *, released: bool = False) -> None:
-        """Count the route of a recorded score. `released`: it was accepted later, without a decision."""
+    def add(
+        self, line: Recorded, route: Route, *, released: bool = False, speaks_for_released: bool = False
+    ) -> None:
+        """Count the route of a recorded score. `released`: it was accepted later, without a decision;
+        `speaks_for_released`: people decided it, but it might as well have been."""
         self._items += 1
         self._usd += line.cost_usd
         self._accepted += route.accepted or released
         self._released += released
-        if route.is_acceptable or released:
-            self._errors.add(line.propensity, wrong=line.wrong, blind=line.blind)
+        in_question = route.is_acceptable or released
+        if in_question or speaks_for_released:
+            self._errors.add(line.propensity, wrong=line.wrong, blind=line.blind, counts=in_question)
         if route.accepted or released:
             return
         self._decisions += route.decisions_needed
