@@ -78,6 +78,12 @@ _TAKE: Final = f"""
     WHERE taken.before < $3 AND q.state = 'waiting'
     ORDER BY q.key FOR UPDATE OF q
 """  # noqa: S608 (constant column names)
+# To be run under the locks of _TAKE: nobody can park an item on one of them meanwhile.
+_DROP_UNWANTED: Final = """
+    DELETE FROM questions q WHERE q.key = ANY($1::bytea[])
+        AND NOT EXISTS (SELECT FROM parked_questions l WHERE l.question = q.key)
+    RETURNING q.key
+"""
 _OF_BATCH: Final = f"SELECT {_COLUMNS} FROM questions q WHERE batch = $1 ORDER BY key"  # noqa: S608
 _LOCK_BATCH: Final = "SELECT key FROM questions WHERE batch = $1 ORDER BY key FOR UPDATE"
 _SEND: Final = """
@@ -90,12 +96,12 @@ _DEFER: Final = """
 _RETRY: Final = """
     UPDATE questions q SET state = 'waiting', batch = NULL, reserved = 0, tries = q.tries + n.counts,
         problem = n.problem, ready_at = now()
-    FROM unnest($1::bytea[], $2::int[], $3::jsonb[]) AS n(key, counts, problem) WHERE q.key = n.key
+    FROM unnest($1::bytea[], $2::int[], $3::bytea[]) AS n(key, counts, problem) WHERE q.key = n.key
 """
 _END: Final = """
     UPDATE questions q SET state = CASE WHEN n.problem IS NULL THEN 'refused' ELSE 'failed' END,
         batch = NULL, reserved = 0, problem = n.problem
-    FROM unnest($1::bytea[], $2::jsonb[]) AS n(key, problem) WHERE q.key = n.key
+    FROM unnest($1::bytea[], $2::bytea[]) AS n(key, problem) WHERE q.key = n.key
 """
 _CLOSE: Final = """
     UPDATE parked p SET open = p.open - l.ended
@@ -258,14 +264,18 @@ class BatchStore:
     async def gather(self, model: str, requests: int, day: date, allot: Allot, defer: float) -> Gathered:
         """Make a batch of the questions for a model, as far as `allot` lets them be paid from `day`'s money.
 
-        Those that wait for money are looked at again after `defer` seconds.
+        Those that wait for money are looked at again after `defer` seconds; those that no item waits for any
+        more are dropped.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _GATHER_LOCK):
                 return Gathered([], [], [])
             rows = await connection.fetch(_TAKE, model, requests, _MOST_BYTES)
-            questions = {row["key"]: _question(row) for row in rows if not row["is_known"]}
             known = [row["key"] for row in rows if row["is_known"]]
+            keys = [row["key"] for row in rows]
+            unwanted = {row[0] for row in await connection.fetch(_DROP_UNWANTED, keys)}
+            open_ones = [row for row in rows if not row["is_known"] and row["key"] not in unwanted]
+            questions = {row["key"]: _question(row) for row in open_ones}
             days = await _days(connection, {each.project for each in questions.values()}, day)
             asked, waiting, unanswered = allot(list(questions.values()), days)
             ended = {key: _json(why) for key, why in unanswered.items()}
@@ -334,7 +344,7 @@ async def _park(connection: asyncpg.Connection, items: Sequence[Parked], open_ke
 
 
 async def _close(
-    connection: asyncpg.Connection, answered: list[bytes], ended: Mapping[bytes, str | None]
+    connection: asyncpg.Connection, answered: list[bytes], ended: Mapping[bytes, bytes | None]
 ) -> None:
     """Note that questions are open no more: those answered go, of others the reason is kept."""
     if answered or ended:
@@ -401,8 +411,8 @@ def _question_columns(questions: Sequence[BatchQuestion]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _json(problem: InvalidRecord | None) -> str | None:
-    return None if problem is None else msgspec.json.encode(told(problem)).decode()
+def _json(problem: InvalidRecord | None) -> bytes | None:
+    return None if problem is None else msgspec.json.encode(told(problem))
 
 
 def _round(row: asyncpg.Record, unanswered: Unanswered | None) -> OutRecord:

@@ -271,7 +271,9 @@ def told(problem: InvalidRecord | None) -> Told:
     """Return a problem as it is stored, and told in the header of an item; None for want of money."""
     if problem is None:
         return None
-    return problem.reason, problem.detail[:MAX_DETAIL_CHARS], problem.is_blameless
+    # A provider's words may hold what is no text.
+    detail = problem.detail[:MAX_DETAIL_CHARS].encode("utf-8", "replace").decode()
+    return problem.reason, detail, problem.is_blameless
 
 
 def problem_in(told: Told) -> InvalidRecord | None:

@@ -157,14 +157,14 @@ def test_what_no_day_can_pay_is_told() -> None:
 def test_a_record_comes_back_as_it_was_with_what_became_of_its_questions(make_record: Any) -> None:
     record = make_record()
     assert back_from_batch(record) == (record, {})
-    told = {b"k" * 16: InvalidRecord("llm_prose", "words", is_blameless=True)}
+    told = {b"k" * 16: InvalidRecord("llm_prose", "words\x00\ud800", is_blameless=True)}
     headers = [*record.headers, unanswered_header(told), unanswered_header({b"n" * 16: None})]
     record.headers = headers
     clean, unanswered = back_from_batch(record)
     assert (len(headers), clean.headers) == (3, headers[:1])
     why = unanswered[b"k" * 16]
     assert why is not None
-    assert (why.reason, why.detail, why.is_blameless) == ("llm_prose", "words", True)
+    assert (why.reason, why.detail, why.is_blameless) == ("llm_prose", "words\x00?", True)
     assert unanswered[b"n" * 16] is None
 
 

@@ -66,11 +66,11 @@ class Metrics:
         self.budget_refused = self._counter(
             "labelmill_budget_refused_calls_total", "Calls not made for want of money", "project", "voter"
         )
-        # Items that wait for a batch, and the oldest one's wait. These four are of all processes together:
-        # each tells the same, so they are not to be added up.
+        # Items that wait for a batch. This and the next three are of all processes together: each tells the
+        # same, so they are not to be added up.
         self.parked_items = self._gauge("labelmill_parked_items", "Items that wait for a batch")
         self.parked_seconds = self._gauge("labelmill_parked_oldest_seconds", "Longest wait of a parked item")
-        # Questions not yet in a batch, and batches between their making and their end.
+        # Questions that are gathered for a batch, or wait for the day's money.
         self.batch_waiting = self._gauge("labelmill_batch_waiting_questions", "Questions not in a batch yet")
         self.batches_open = self._gauge("labelmill_batches_open", "Batches under way")
         # Batches that ended, by how (completed, expired, failed, cancelled, refused, lost).

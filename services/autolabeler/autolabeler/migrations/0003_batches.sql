@@ -30,9 +30,10 @@ CREATE TABLE questions (
     method      text NOT NULL,
     answers     text[] NOT NULL,
     body        bytea NOT NULL,
-    -- How often it came back from a batch without an answer, and why; once it has failed, for good.
+    -- How often it came back from a batch without an answer, and why the last time (JSON). Refused is what the
+    -- budget does not pay.
     tries       integer NOT NULL DEFAULT 0,
-    problem     jsonb,
+    problem     bytea,
     -- Nano-dollars of the day's budget that its batch holds for it.
     reserved    bigint NOT NULL DEFAULT 0,
     batch       uuid REFERENCES batches (id),
