@@ -260,14 +260,16 @@ def economics(document: Document) -> None:
             said = DATA_SETS[name].split(",")[0]
             axes.set_title(f"{said},\n${usd:.2f} a decision", fontsize=9.5)
         table[0][0].set_ylabel("times cheaper than people alone")
-        drawn.supxlabel("items of the stream; lines by the model's price", fontsize=9)
+        drawn.supxlabel("items of the stream; lines by the model's price, dashed with a promise", fontsize=9)
 
 
 def _times(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     ends = {}
     for model, colour in MODEL_LINES.items():
-        points = sorted((row["items"], row["times_cheaper"]) for row in rows if row["model"] == model)
-        axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3.5)
+        own = [row for row in rows if row["model"] == model]
+        for policy, dashes in (("promise", (0, (3, 1.5))), ("threshold", "solid")):
+            points = sorted((row["items"], row["times_cheaper"]) for row in own if row["policy"] == policy)
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=dashes, marker="o", markersize=3)
         ends[model] = (*points[-1], colour)
     axes.axhline(1.0, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_xscale("log")

@@ -30,11 +30,17 @@ def hold_promises() -> dict[str, Any]:
     return {**promise.figures(outcomes), "each": each}
 
 
+def run_loop(name: str) -> dict[str, Any]:
+    """Return the courses of the loop, and what labels cost, which builds on them."""
+    found = loop.evaluate(name)
+    return {"loop": found, "economics": economics.evaluate(name, found)}
+
+
 def jobs() -> list[Job]:
     """Return what there is to do, the longest first: a name, a function and its arguments."""
-    parts = (("economics", economics.evaluate), ("loop", loop.evaluate), ("confidence", confidence.evaluate))
-    data_sets = [(f"{part} {name}", function, (name,)) for part, function in parts for name in NAMES]
-    return [("promise", hold_promises, ()), *data_sets]
+    loops: list[Job] = [(f"loop {name}", run_loop, (name,)) for name in NAMES]
+    confidences: list[Job] = [(f"confidence {name}", confidence.evaluate, (name,)) for name in NAMES]
+    return [*loops, ("promise", hold_promises, ()), *confidences]
 
 
 def run_all() -> dict[str, Any]:
@@ -62,16 +68,16 @@ def _quiet() -> None:
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:
     """Return the document that is kept: the figures in short, and all that is behind them."""
-    by_name = {
-        part: {name: found[f"{part} {name}"] for name in NAMES}
-        for part in ("confidence", "loop", "economics")
-    }
-    own = {name: by_name["confidence"][name]["sources"][confidence.POOLED] for name in NAMES}
+    confidences = {name: found[f"confidence {name}"] for name in NAMES}
+    loops = {name: found[f"loop {name}"] for name in NAMES}
+    own = {name: confidences[name]["sources"][confidence.POOLED] for name in NAMES}
     return {
         "commit": commit(),
         "date": today(),
         "promise": found["promise"],
         "calibration": {name: own[name]["people"]["after"]["ece"] for name in NAMES},
-        "saving": {name: by_name["loop"][name]["saving"] for name in NAMES},
-        **by_name,
+        "saving": {name: loops[name]["loop"]["saving"] for name in NAMES},
+        "confidence": confidences,
+        "loop": {name: each["loop"] for name, each in loops.items()},
+        "economics": {name: each["economics"] for name, each in loops.items()},
     }

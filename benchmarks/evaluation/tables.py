@@ -173,6 +173,7 @@ def economics(document: Document) -> str:
         [
             said,
             f"{row['items']:,}",
+            row["policy"],
             row["model"],
             f"${row['human_usd']:.2f}",
             f"{row['accuracy']:.3f}",
@@ -188,6 +189,7 @@ def economics(document: Document) -> str:
     heads = [
         "data set",
         "items",
+        "policy",
         "model",
         "a decision",
         "accuracy",
