@@ -34,7 +34,7 @@ voters:
   - {name: llm, type: llm, model: stub}
   - {name: student, type: student}
 policy: {target_error: 0.15, confidence: 0.9, audit_rate: 0.1, max_audit_rate: 0.3, disagreement: false}
-training: {min_decisions: 120, every_corrections: 100000, holdout_share: 0.5, sure_accuracy: 1.0}
+training: {min_decisions: 120, every_corrections: 100000, holdout_share: 0.2, sure_accuracy: 1.0}
 """
 NOUNS = [
     "apple", "bridge", "candle", "desk", "engine", "feather", "garden", "hammer", "island",
@@ -175,7 +175,7 @@ async def _gather_and_open(desk: Desk) -> None:
     await desk.ingest(items("first", 320))
     told = await desk.until_promise(lambda promise: promise["state"] == "gathering")
     assert told["audits_missing"] > 0
-    done = await desk.decide(140)
+    done = await desk.decide(125)
     assert all(task["blind"] and task["suggestion"] is None and not task["reasons"] for task in done)
     status = await desk.until(lambda status: status["release"] >= 1)
     assert (status["accepted"], status["withdrawn"]) == (0, 0), "no evidence, no acceptance"
