@@ -49,7 +49,7 @@ ITEMS: Final = Topic(
     key="project/item_id",
     producer="review-api",
     consumers=("autolabeler", "review-api"),
-    description="Raw items to be labelled.",
+    description="Raw items to be labelled. The autolabeler publishes those again that waited for a batch.",
 )
 LABELS_SCORED: Final = Topic(
     name="labels.scored",

@@ -8,6 +8,7 @@ whose questions are all settled go to their topic again.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
 import structlog
@@ -19,7 +20,7 @@ from labelmill.topics import ITEMS
 
 from autolabeler import batching
 from autolabeler.batch_api import BatchProvider
-from autolabeler.batch_store import BatchStore, Days, Held
+from autolabeler.batch_store import BatchStore, Days, Gathered, Held
 from autolabeler.batching import (
     Allotment,
     Batch,
@@ -74,6 +75,8 @@ class Batches:
         self._publisher = publisher
         self._projects = projects
         self._clock = clock
+        self._short: dict[tuple[str, str], date] = {}
+        """Voters without money, and on which day: for the gauge, which must fall with the day."""
         self._working: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -108,24 +111,29 @@ class Batches:
             gathered = await self._store.gather(
                 model, settings.batch_requests, day_of(self._clock()), self._allot, settings.batch_seconds
             )
-            for each in gathered.refused:
-                self._context.metrics.budget_refused.labels(each.project, each.voter).inc()
-            short = {(each.project, each.voter) for each in (*gathered.waiting, *gathered.refused)}
-            for project, voter in {(each.project, each.voter) for each in gathered.asked} | short:
-                gauge = self._context.metrics.budget_exhausted.labels(project, voter)
-                gauge.set((project, voter) in short)
-            if short:
-                log.warning(
-                    "a batch leaves questions out that the day's budget does not pay",
-                    model=model,
-                    waiting=len(gathered.waiting),
-                    refused=len(gathered.refused),
-                    voters=sorted(f"{project}/{voter}" for project, voter in short),
-                )
+            self._tell_short(model, gathered)
             if gathered.asked:
                 log.info("batch made", model=model, requests=len(gathered.asked))
                 made = True
         return made
+
+    def _tell_short(self, model: str, gathered: Gathered) -> None:
+        """Count and log what the day's budgets do not pay."""
+        metrics = self._context.metrics
+        for each in gathered.refused:
+            metrics.budget_refused.labels(each.project, each.voter).inc()
+        short = {(each.project, each.voter) for each in (*gathered.waiting, *gathered.refused)}
+        for project, voter in {(each.project, each.voter) for each in gathered.asked} | short:
+            metrics.budget_exhausted.labels(project, voter).set((project, voter) in short)
+        self._short |= dict.fromkeys(short, day_of(self._clock()))
+        if short:
+            log.warning(
+                "a batch leaves questions out that the day's budget does not pay",
+                model=model,
+                waiting=len(gathered.waiting),
+                refused=len(gathered.refused),
+                voters=sorted(f"{project}/{voter}" for project, voter in short),
+            )
 
     def _allot(self, questions: Sequence[BatchQuestion], days: Days) -> Allotment:
         funds: dict[tuple[str, str], Funds] = {}
@@ -259,4 +267,8 @@ class Batches:
         metrics.parked_seconds.set(figures.oldest_seconds)
         metrics.batch_waiting.set(figures.waiting)
         metrics.batches_open.set(figures.batches)
+        today = day_of(self._clock())
+        for voter in [voter for voter, day in self._short.items() if day != today]:
+            del self._short[voter]
+            metrics.budget_exhausted.labels(*voter).set(0)
         return False
