@@ -82,6 +82,31 @@ async def test_money_is_shown_by_label_that_is_accepted_and_right(
     await expect(price).to_contain_text("machine and people; 10% of 10 audits found errors")
 
 
+async def test_doubtful_decisions_say_what_became_of_them(work: Workplace, reviewer: Reviewer) -> None:
+    await publish(work, acceptance=OPEN, quality=GOOD)
+    page = await as_manager(work, reviewer)
+    doubtful = meter(page, "Doubtful decisions")
+    await expect(doubtful).to_contain_text("7")
+    await expect(doubtful).to_contain_text("likely slips of people; none looked at again yet")
+    await expect(doubtful).not_to_contain_text("waiting")
+    for number, changed in enumerate((True, False, False, None, None)):
+        await work.query(
+            "INSERT INTO rereviews (task_id, project, label, decisions, decided_at, settled_at, changed)"
+            " VALUES ($1, $2, '\"a\"', 1, 0, CASE WHEN $3 THEN now() END, $4)",
+            10**12 + number,
+            work.project,
+            changed is not None,
+            changed,
+        )
+    await page.reload()
+    await expect(doubtful).to_contain_text(
+        "3 looked at again, 1 of them changed; 2 waiting for another reviewer"
+    )
+    await publish(work, quality=altered(GOOD, decisions=1, suspects=[]))
+    await page.reload()
+    await expect(doubtful).to_contain_text("no decision looks like a slip now; 3 looked at again")
+
+
 async def test_the_diagrams_show_the_curves_and_where_we_stand(work: Workplace, reviewer: Reviewer) -> None:
     await publish(work, acceptance=OPEN, quality=GOOD)
     page = await as_manager(work, reviewer)

@@ -7,9 +7,11 @@ import httpx
 import pytest
 from labelmill.events import EventDecoder, QualityPublished, ReviewDecided, encode
 from labelmill.quality import Quality, Suspect
+from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import OutRecord
 from labelmill.topics import QUALITY, REVIEWS_DECIDED
 from labelmill_local.system import Running
+from review_api.tasks.rereviews import Rereviews
 
 from .support import Review, close, item, now_ms, requested, score, until
 from .test_review_promise import acceptance, publish
@@ -245,6 +247,17 @@ async def test_a_day_has_a_bound(review: Review) -> None:
     await close([person, other])
 
 
+async def test_processes_that_hear_of_it_at_once_open_it_once(review: Review, database: Database) -> None:
+    await review.make_tasks(14)
+    person = await review.account("atonce", "reviewer")
+    await settle(review, person, 14)
+    store, doubted = Rereviews(database), [suspect(number) for number in range(14)]
+    opened = await asyncio.gather(*(store.open(review.project, [*doubted, doubted[0]]) for _ in range(10)))
+    assert sorted(opened) == [0] * 9 + [10]
+    assert await review.undecided() == 10
+    await person.aclose()
+
+
 async def test_a_second_look_can_be_taken_back(review: Review) -> None:
     await review.make_tasks(1)
     pages = [await review.sign_in(f"back{n}") for n in range(3)]
@@ -278,7 +291,7 @@ async def test_a_second_look_can_be_taken_back(review: Review) -> None:
 
 
 async def test_a_task_that_waits_for_a_second_look_is_not_withdrawn(review: Review) -> None:
-    one, other = item(review.project, 0), item(review.project, 1)
+    one, other = item(review.project, 1), item(review.project, 3)  # the draw keeps neither as an audit
     routed = [requested(score(each, 0.9, release=1, calibrated=True)) for each in (one, other)]
     await review.send(one, other, *routed)
     await review.until("requested", 2)
