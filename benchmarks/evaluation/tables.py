@@ -36,6 +36,10 @@ _POLICIES: Final = {
 }
 
 
+_ROUNDING: Final = 0.0005
+"""What accuracies with three digits may differ by and still be the same."""
+
+
 def filled(text: str, document: Document) -> str:
     """Return the text with every table between its markers written anew.
 
@@ -176,7 +180,7 @@ def economics(document: Document) -> str:
             row["policy"],
             row["model"],
             f"${row['human_usd']:.2f}",
-            f"{row['accuracy']:.3f}",
+            f"{row['accuracy']:.3f}{' (below)' if row['accuracy'] < target - _ROUNDING else ''}",
             f"{row['decisions']:,}",
             f"${row['llm_alone_usd']:,.2f}",
             f"${row['ours_usd']:,.0f}",
@@ -184,6 +188,7 @@ def economics(document: Document) -> str:
             f"{row['times_cheaper']:.1f}",
         ]
         for name, said in _DATA_SETS.items()
+        for target in [document["economics"][name]["target"]]
         for row in document["economics"][name]["rows"]
     ]
     heads = [
