@@ -59,7 +59,7 @@ def summary(document: Document) -> str:
         ],
         [
             "accepted of an easy stream under a promise of 2%",
-            "at least 50%",
+            "at least 60%",
             f"{promise['easy_coverage']:.0%}",
         ],
     ]
@@ -76,7 +76,7 @@ def summary(document: Document) -> str:
         rows.append(
             [
                 f"decisions saved against random review, {said} ({target})",
-                "at least 50%",
+                "at least 40%",
                 f"{document['saving'][name]:.0%}",
             ]
         )

@@ -25,7 +25,7 @@ SELECT (
 """
 
 # Only what people settled, on the label that is doubted, and whose event has left. No audit: why is told in
-# docs/decisions/0014-doubtful-decisions.md.
+# docs/decisions/0016-doubtful-decisions.md.
 _REOPEN: Final = """
 -- $1 project, $2 item ids and $3 their labels, the likeliest errors first, $4 how many at most, $5 priority
 WITH doubted AS (
