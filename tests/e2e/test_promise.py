@@ -210,7 +210,7 @@ async def _break(desk: Desk) -> None:
         if (await desk.acceptance())["state"] == "alarm":
             break
     told = await desk.until_promise(lambda promise: promise["state"] == "alarm", 20)
-    assert told["alarms"] == 1
+    assert told["alarms"] >= 1, "it may have opened again on what was learned, and been wrong again"
     assert told["audit_rate"] == 1.0
     before = await desk.status()
     await desk.ingest(items("after", 30))

@@ -157,7 +157,9 @@ class Host:
         try:
             async with asyncio.timeout(self._seconds + _GRACE_SECONDS):
                 line = await process.stdout.readline()
-        except (TimeoutError, ValueError) as error:
+        except TimeoutError as error:
+            raise _Ended("timeout") from error
+        except ValueError as error:
             raise _Ended("crashed") from error
         if not line.endswith(b"\n"):
             code = await process.wait()
