@@ -11,7 +11,7 @@ from labelmill.quality import Quality
 from labelmill.runtime.publisher import OutRecord
 from labelmill.topics import ACCEPTANCE, QUALITY, REVIEWS_DECIDED
 
-from .support import Review, item, now_ms, requested, score, until
+from .support import PROJECT, Review, close, item, now_ms, requested, score, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -40,16 +40,24 @@ async def publish(review: Review, found: Acceptance) -> None:
     await review.publisher.publish(ACCEPTANCE.name, [OutRecord(0, review.project.encode(), encode(event))])
 
 
-async def make_waiting(review: Review, count: int, **fields: Any) -> None:
-    """Make blind tasks of release 1, one with each confidence from 0.5 to 1, as before any evidence."""
+async def make_promise(review: Review) -> None:
+    """Have the project promise an error."""
+    spec = PROJECT.format(project=review.project) + "policy: {target_error: 0.02}\n"
+    (await review.admin.put(f"/v1/projects/{review.project}", content=spec)).raise_for_status()
+
+
+async def make_waiting(review: Review, count: int, first: int = 0, **fields: Any) -> None:
+    """Promise an error, and make blind tasks of release 1, one with each confidence from 0.5 to 1, as before
+    any evidence."""
+    await make_promise(review)
     events: list[Any] = []
     for number in range(count):
-        one = item(review.project, number)
+        one = item(review.project, first + number)
         scored = score(one, 0.5 + 0.5 * number / count, release=1, calibrated=True)
         cold: dict[str, Any] = {"reasons": ["cold_start"], "blind": True, "audit_rate": 1.0}
         events += [one, requested(scored, **{**cold, **fields})]
     await review.send(*events)
-    await review.until("requested", count)
+    await review.until("requested", first + count)
 
 
 def is_audited(review: Review, number: int) -> bool:
@@ -68,6 +76,8 @@ async def test_tasks_that_the_promise_covers_are_done_but_for_audits(review: Rev
     status = await review.until("withdrawn", len(sure))
     assert status["withdrawn"] == status["final_labels"] == len(sure)
     assert status["open_tasks"] == 100 - len(sure) - 1
+    stats = (await review.admin.get(f"/v1/projects/{review.project}/stats")).json()
+    assert sum(minute["withdrawn"] for minute in stats["minutes"]) == len(sure)
     rows = await review.database.fetch(
         "SELECT item_id, source, label FROM final_labels WHERE project = $1", review.project
     )
@@ -87,18 +97,54 @@ async def test_tasks_that_the_promise_covers_are_done_but_for_audits(review: Rev
     await reviewer.aclose()
 
 
-async def test_an_alarm_and_other_reasons_leave_tasks_to_people(review: Review) -> None:
-    await make_waiting(review, 20, reasons=["disagreement", "cold_start"])
-    await publish(review, acceptance(0.5, state="alarm"))
+async def test_a_task_that_others_have_begun_is_theirs(review: Review) -> None:
+    await make_waiting(review, 40, decisions_needed=2)
+    people = [await review.account(f"pair{number}", "reviewer") for number in range(3)]
+    (first,) = await review.claim(people[0])
+    (second,) = await review.claim(people[1])
+    assert second["task_id"] == first["task_id"]
+    url = f"/v1/tasks/{first['task_id']}"
+    decision = {"lease": second["lease"], "label": "negative"}
+    (await people[1].post(f"{url}/decision", json=decision)).raise_for_status()
+    (await people[0].post(f"{url}/skip", json={"lease": first["lease"]})).raise_for_status()
+
     await publish(review, acceptance(0.5))
+    left = {f"i{number}" for number in range(40) if is_audited(review, number)} | {first["item_id"]}
+    await review.until("withdrawn", 40 - len(left))
+    tasks = {task["item_id"]: task for task in await review.claim(people[2], 100)}
+    assert set(tasks) == left
+    last = {"lease": tasks[first["item_id"]]["lease"], "label": "negative"}
+    assert (await people[2].post(f"{url}/decision", json=last)).json()["final"]
+    await close(people)
 
-    async def shown() -> dict[str, Any] | None:
+
+async def test_an_answer_to_a_task_that_was_withdrawn_is_refused(review: Review) -> None:
+    await make_waiting(review, 1, decisions_needed=2)
+    reviewer = await review.account("away", "reviewer")
+    (task,) = await review.claim(reviewer)
+    url = f"/v1/tasks/{task['task_id']}"
+    (await reviewer.post(f"{url}/skip", json={"lease": task["lease"]})).raise_for_status()
+    await publish(review, msgspec.structs.replace(acceptance(0.5), audit_rate=0.0))
+    await review.until("withdrawn", 1)
+    answer = await reviewer.post(f"{url}/decision", json={"lease": task["lease"], "label": "negative"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown_task")
+    await reviewer.aclose()
+
+
+async def test_an_alarm_and_other_reasons_leave_tasks_to_people(review: Review) -> None:
+    await make_waiting(review, 20)
+    await make_waiting(review, 20, first=20, reasons=["disagreement", "cold_start"])
+    await publish(review, acceptance(0.5, state="alarm"))
+
+    async def alarmed() -> bool | None:
         answer = await review.admin.get(f"/v1/projects/{review.project}/promise")
-        found: dict[str, Any] = answer.raise_for_status().json()
-        return found if found["acceptance"] and found["acceptance"]["state"] == "open" else None
+        found = answer.raise_for_status().json()["acceptance"]
+        return True if found and found["state"] == "alarm" else None
 
-    await until(shown)
-    assert (await review.status())["withdrawn"] == 0
+    await until(alarmed)
+    await publish(review, msgspec.structs.replace(acceptance(0.9), audit_rate=0.0))
+    status = await review.until("withdrawn", 4)
+    assert (status["withdrawn"], status["open_tasks"]) == (4, 36)
 
 
 async def test_a_decision_takes_along_what_the_promise_needs(review: Review) -> None:

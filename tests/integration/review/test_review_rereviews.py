@@ -14,7 +14,7 @@ from labelmill_local.system import Running
 from review_api.tasks.rereviews import Rereviews
 
 from .support import Review, close, item, now_ms, requested, score, until
-from .test_review_promise import acceptance, publish
+from .test_review_promise import acceptance, make_promise, publish
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -291,6 +291,7 @@ async def test_a_second_look_can_be_taken_back(review: Review) -> None:
 
 
 async def test_a_task_that_waits_for_a_second_look_is_not_withdrawn(review: Review) -> None:
+    await make_promise(review)
     one, other = item(review.project, 1), item(review.project, 3)  # the draw keeps neither as an audit
     routed = [requested(score(each, 0.9, release=1, calibrated=True)) for each in (one, other)]
     await review.send(one, other, *routed)

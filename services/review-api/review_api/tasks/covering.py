@@ -1,11 +1,12 @@
 """Which waiting tasks the promise covers by now, so that nobody need do them. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labelmill.acceptance import Acceptance, Threshold
-from labelmill.policy import audit_draw
-from labelmill.projects import ProjectSpec
+from labelmill.errors import InvalidRecord
+from labelmill.events import LabelScored, ProjectPublished
+from labelmill.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -13,10 +14,7 @@ class Waiting:
     """A task that nobody has begun, with the score it was made for."""
 
     task_id: int
-    item_id: str
-    release: int
-    label: str
-    confidence: float
+    score: LabelScored
 
 
 def least_confidence(acceptance: Acceptance) -> dict[int, float]:
@@ -25,33 +23,29 @@ def least_confidence(acceptance: Acceptance) -> dict[int, float]:
     return {release: confidence for release, confidence in least.items() if confidence <= 1.0}
 
 
-def covered(waiting: Sequence[Waiting], acceptance: Acceptance, spec: ProjectSpec) -> list[Waiting]:
-    """Return the tasks whose label the promise accepts, without those drawn as audits at the present rate.
+def covered(waiting: Sequence[Waiting], acceptance: Acceptance, in_force: ProjectPublished) -> list[Waiting]:
+    """Return the tasks whose score the router would accept now, under the definition in force.
 
-    An audit stays to be done by the same draw that the router makes, so the rate at which labels are audited
-    is the same for those that waited.
+    It is the router's own policy that says so, by the same draw: so an audit stays to be done, at the rate
+    that holds for new items, and so does what a rule that came since sends to people. What was scored under
+    an older guideline stays as well: people decide it by the one in force.
     """
-    if acceptance.state != "open":
+    policy = Policy.of(in_force, acceptance)
+    if not policy.promises:
         return []
-    thresholds = {each.release: each for each in acceptance.thresholds}
     return [
         task
         for task in waiting
-        if task.confidence >= _threshold(thresholds, task)
-        and not _is_audited(spec, task.item_id, acceptance.audit_rate)
+        if task.score.guideline_version == in_force.guideline_version and _accepts(policy, task.score)
     ]
 
 
-def _threshold(thresholds: Mapping[int, Threshold], task: Waiting) -> float:
-    found = thresholds.get(task.release)
-    if found is None:
-        return 2.0
-    return found.confidence if found.by_label is None else found.by_label.get(task.label, 2.0)
+def _accepts(policy: Policy, score: LabelScored) -> bool:
+    try:
+        return policy.route(score).accepted
+    except InvalidRecord:  # a label that the project no longer has
+        return False
 
 
 def _confidences(threshold: Threshold) -> list[float]:
     return [threshold.confidence] if threshold.by_label is None else [*threshold.by_label.values()]
-
-
-def _is_audited(spec: ProjectSpec, item_id: str, rate: float) -> bool:
-    return audit_draw(spec.policy.audit_seed, spec.project, item_id) < rate

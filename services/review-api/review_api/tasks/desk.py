@@ -133,6 +133,8 @@ class Desk:
         if needed == 1:
             return await self._store.decide_alone(held, verdict(_json(kind.merge_decisions([label]))))
         async with self._store.deciding(held.task_id) as deciding:
+            if deciding is None:
+                raise _unknown_task(held.task_id)
             if deciding.standing.decided + 1 < deciding.standing.needed:
                 return await deciding.decide(held, verdict(None))
             labels = [*await deciding.earlier_labels(), label]
@@ -188,7 +190,7 @@ def _validated(label: Label, version: Version) -> Label:
 
 
 def _unknown_task(task_id: int) -> ApiError:
-    return ApiError(404, "unknown_task", f"there is no task {task_id}")
+    return ApiError(404, "unknown_task", f"there is no task {task_id}, or it is needless by now")
 
 
 def _lease(by: Principal, task_id: int, lease: str) -> Lease:

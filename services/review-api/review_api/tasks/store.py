@@ -180,10 +180,14 @@ class TaskStore:
         return await _decide(self._database.pool, lease, verdict)
 
     @asynccontextmanager
-    async def deciding(self, task_id: int) -> AsyncIterator["Deciding"]:
-        """Open the transaction of one decision among several: the task is locked, so they queue up."""
+    async def deciding(self, task_id: int) -> AsyncIterator["Deciding | None"]:
+        """Open the transaction of one decision among several: the task is locked, so they queue up. None if
+        there is no such task (any more)."""
         async with self._database.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(sql.LOCK_TASK, task_id)
+            if row is None:
+                yield None
+                return
             yield Deciding(connection, task_id, Standing(row["decided"], row["needed"]), _doubted(row))
 
     async def undo(self, task_id: int, reviewer: str, seconds: float) -> tuple[int, int] | None:

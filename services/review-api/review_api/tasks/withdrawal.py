@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+from labelmill.events import LabelScored, Vote
 from labelmill.policy import COVERABLE
 from labelmill.runtime.postgres import Database
 
@@ -11,7 +13,8 @@ from review_api.tasks.covering import Waiting
 
 # In the order of the queue's index, so that each call goes on where the last one ended.
 _WAITING: Final = """
-SELECT a.priority, a.task_id, t.item_id, r.release, r.label #>> '{}' AS label, r.confidence,
+SELECT a.priority, a.task_id, r.item_id, r.guideline_version, r.release, r.label, r.confidence, r.votes,
+       r.calibrated, r.over_budget, r.suspicious, i.metadata, v.spec ->> 'kind' AS kind,
        r.confidence >= l.least AND r.reasons <@ $4::text[] AS fits
 FROM (
     SELECT priority, task_id FROM assignments
@@ -19,16 +22,22 @@ FROM (
     ORDER BY priority, task_id LIMIT $7
 ) a
 JOIN tasks t USING (task_id)
+JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
+JOIN project_versions v ON v.project = r.project AND v.version = r.project_version
 LEFT JOIN unnest($5::integer[], $6::float8[]) AS l(release, least) USING (release)
 ORDER BY a.priority, a.task_id
 """
 
-# A task that somebody claims at this moment is locked: it is theirs, and is left alone.
+# Only what nobody has begun: all its assignments are free. One that has come back says nothing of the others,
+# which people may hold or have decided; what somebody claims at this moment is locked, and is theirs.
 _WITHDRAW: Final = """
-WITH mine AS (
+WITH free AS (
     SELECT task_id FROM assignments
-    WHERE task_id = ANY($1::bigint[]) AND slot = 0 AND state = 'open' FOR UPDATE SKIP LOCKED
+    WHERE task_id = ANY($1::bigint[]) AND reviewer IS NULL FOR UPDATE SKIP LOCKED
+), mine AS (
+    SELECT t.task_id FROM tasks t JOIN free f USING (task_id)
+    GROUP BY t.task_id HAVING count(*) = t.needed
 ), gone AS (
     DELETE FROM assignments a USING mine m WHERE a.task_id = m.task_id RETURNING a.task_id
 ), skipped AS (
@@ -59,6 +68,8 @@ Place = tuple[float, int]
 
 START: Final[Place] = (float("-inf"), 0)
 
+_votes = msgspec.json.Decoder(list[Vote])
+
 
 class Withdrawal:
     """Looks through a project's waiting tasks, and withdraws some."""
@@ -75,11 +86,7 @@ class Withdrawal:
         rows = await self._database.pool.fetch(
             _WAITING, project, *after, list(COVERABLE), releases, confidences, most
         )
-        tasks = [
-            Waiting(row["task_id"], row["item_id"], row["release"], row["label"], row["confidence"])
-            for row in rows
-            if row["fits"]
-        ]
+        tasks = [Waiting(row["task_id"], _score(project, row)) for row in rows if row["fits"]]
         place = (rows[-1]["priority"], rows[-1]["task_id"]) if len(rows) == most else None
         return tasks, place
 
@@ -88,3 +95,24 @@ class Withdrawal:
         ids = [task.task_id for task in tasks]
         withdrawn: int = await self._database.pool.fetchval(_WITHDRAW, ids, int(time.time() * 1000))
         return withdrawn
+
+
+def _score(project: str, row: Any) -> LabelScored:
+    """Return a score as far as a policy looks at it."""
+    return LabelScored(
+        project=project,
+        event_id="",
+        item_id=row["item_id"],
+        content_hash="",
+        kind=row["kind"],
+        label=msgspec.json.decode(row["label"]),
+        confidence=row["confidence"],
+        probabilities={},
+        votes=_votes.decode(row["votes"]),
+        guideline_version=row["guideline_version"],
+        release=row["release"],
+        calibrated=row["calibrated"],
+        over_budget=row["over_budget"],
+        suspicious=row["suspicious"],
+        metadata=msgspec.json.decode(row["metadata"]),
+    )

@@ -1,8 +1,8 @@
 """When evidence opens acceptance, or lowers its threshold: tasks that wait for nothing else are done."""
 
 import structlog
-from labelmill.acceptance import Acceptance
-from labelmill.events import AcceptancePublished
+from labelmill.acceptance import Acceptance, Threshold
+from labelmill.events import AcceptancePublished, ProjectPublished
 from labelmill.runtime.metrics import Metrics
 
 from review_api.projects.published import News
@@ -22,27 +22,37 @@ class Withdrawing:
         self._store = store
         self._projects = projects
         self._metrics = metrics
-        self._done: dict[str, dict[int, float]] = {}
+        self._done: dict[str, list[Threshold]] = {}
 
     async def hear(self, event: News) -> None:
-        """Look through the project's queue if more is accepted than at the last look."""
-        if not isinstance(event, AcceptancePublished) or event.acceptance.state != "open":
+        """Look through the project's queue if other things are accepted than at the last look."""
+        if not isinstance(event, AcceptancePublished):
             return
-        least = least_confidence(event.acceptance)
-        if not least or self._done.get(event.project) == least:
+        if event.acceptance.state != "open":
+            # What comes meanwhile may be covered once it opens, though by the same thresholds.
+            self._done.pop(event.project, None)
             return
-        await self._withdraw(event.project, event.acceptance, least)
-        self._done[event.project] = least
+        if self._done.get(event.project) == event.acceptance.thresholds:
+            return
+        await self._withdraw(event.project, event.acceptance)
+        self._done[event.project] = event.acceptance.thresholds
 
-    async def _withdraw(self, project: str, acceptance: Acceptance, least: dict[int, float]) -> None:
+    async def _withdraw(self, project: str, acceptance: Acceptance) -> None:
         version = await self._projects.get(project)
-        if version is None:
+        least = least_confidence(acceptance)
+        if version is None or not least:
             return
+        in_force = ProjectPublished(
+            project=project,
+            version=version.version,
+            guideline_version=version.guideline_version,
+            spec=version.spec,
+        )
         withdrawn = 0
         following: Place | None = START
         while following is not None:
             waiting, following = await self._store.waiting(project, following, least, _AT_ONCE)
-            if tasks := covered(waiting, acceptance, version.spec):
+            if tasks := covered(waiting, acceptance, in_force):
                 withdrawn += await self._store.withdraw(tasks)
         if withdrawn:
             self._metrics.final_labels.labels(project, "machine").inc(withdrawn)
