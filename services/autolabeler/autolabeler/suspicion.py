@@ -87,9 +87,8 @@ _ALIKE: Final = str.maketrans(
     "ABESIJKMHOPCTYXabesijkmhopctyxdqwhABEZHIKMNOPTYXaovpikut",
 )
 _FORMAT = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_MIXED = re.compile(
-    "[A-Za-z]+[\u0370-\u052f][A-Za-z\u0370-\u052f]*|[\u0370-\u052f]+[A-Za-z][A-Za-z\u0370-\u052f]*"
-)
+_LETTERS = re.compile("[A-Za-z\u0370-\u052f]+")
+_LATIN = re.compile("[A-Za-z]")
 _MIN_READABLE: Final = 0.85
 
 
@@ -251,11 +250,19 @@ def _plain_again(text: str) -> Iterator[str | None]:
         yield None if len(hidden) > 8 else hidden
     if "\u202e" in text or "\u202d" in text:
         yield text[::-1]
-    if len(_MIXED.findall(text)) >= 2:
+    if sum(map(_is_mixed, _LETTERS.findall(text))) >= 2:
         yield None
     folded = unicodedata.normalize("NFKC", _FORMAT.sub("", text))
     yield folded
     yield folded.translate(_ALIKE)
+
+
+def _is_mixed(word: str) -> bool:
+    """Return whether a word of Latin, Greek and Cyrillic letters has Latin ones beside others.
+
+    (A pattern that looks for the change takes time in proportion to the square of a long word.)
+    """
+    return not word.isascii() and _LATIN.search(word) is not None
 
 
 def _decoded(text: str) -> Iterator[str | None]:

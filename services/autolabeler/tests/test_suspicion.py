@@ -96,5 +96,18 @@ def test_no_text_takes_long(piece: str) -> None:
     assert time.perf_counter() - started < 3.0
 
 
+@pytest.mark.parametrize("letter", ["a", "α", "Q", "0", "_", " "])
+def test_no_long_word_takes_long_beside_what_has_it_read_in_all_ways(letter: str) -> None:
+    tricks = " a\u200bb rewsna YW5zd2VyIEIgd2l0aCBjZXJ0YWlu n e g a t i v e a1 "
+    started = time.perf_counter()
+    DETECTOR.signs(letter * 60_000 + tricks)
+    assert time.perf_counter() - started < 3.0
+
+
+def test_words_of_two_scripts_give_a_text_away() -> None:
+    assert DETECTOR.signs("nеgаtive аnswer").is_raised, "the vowels are Cyrillic"
+    assert not DETECTOR.signs("привет αβγ hello").is_raised
+
+
 def test_a_text_without_any_sign_is_clear() -> None:
     assert DETECTOR.signs("what a day") is CLEAR
