@@ -1,8 +1,15 @@
 """What the trainer publishes about a promise: which labels may be accepted, on what evidence."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
+
+LEAST_CONFIDENCE: Final = 0.5
+"""Nothing is accepted below it, whatever was certified: a label more likely wrong than right helps nobody."""
+
+NOTHING: Final = 2.0
+"""A threshold that no confidence reaches."""
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +22,10 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     release: int
     confidence: float
     by_label: dict[str, float] | None = None
+
+    def least(self, label: str) -> float:
+        """Return the confidence from which a label is accepted; above 1 for a label that is not."""
+        return self.confidence if self.by_label is None else self.by_label.get(label, NOTHING)
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,3 +49,13 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     rater_error: float = 0.0
     """Lower limit of how often one rater errs, which the bound allows for; 0 if not measured."""
+
+
+def floored(threshold: Threshold) -> Threshold:
+    """Return a threshold that accepts nothing below `LEAST_CONFIDENCE`."""
+    labels = threshold.by_label
+    return replace(
+        threshold,
+        confidence=max(threshold.confidence, LEAST_CONFIDENCE),
+        by_label=labels and {label: max(least, LEAST_CONFIDENCE) for label, least in labels.items()},
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from labelmill import ids
-from labelmill.acceptance import Acceptance
+from labelmill.acceptance import NOTHING, Acceptance
 from labelmill.eligibility import SUSPICIOUS, Rules
 from labelmill.errors import InvalidLabel, InvalidProject, InvalidRecord
 from labelmill.events import LabelScored, ProjectPublished
@@ -25,9 +25,6 @@ BUDGET: Final = "budget"
 COVERABLE: Final = (ALARM, AUDIT, COLD_START, LOW_CONFIDENCE)
 """Reasons that lack of evidence gives: new evidence may make them void. Whatever else speaks for a review
 goes on doing so."""
-
-_NOTHING: Final = 2.0
-"""A threshold that no confidence reaches."""
 
 
 class Route(NamedTuple):
@@ -184,19 +181,17 @@ class Policy:
         """A score is measured by what was certified for its own release, and only if it is calibrated."""
         known = self.acceptance
         if known is not None and known.state == "alarm":
-            return _Bar(_NOTHING, ALARM)
+            return _Bar(NOTHING, ALARM)
         found = (
             next((each for each in known.thresholds if each.release == score.release), None)
             if known
             else None
         )
         if found is None or score.release == 0:
-            return _Bar(_NOTHING, COLD_START)
+            return _Bar(NOTHING, COLD_START)
         if not score.calibrated:
-            return _Bar(_NOTHING, UNCALIBRATED)
-        confidence = found.confidence
-        if found.by_label is not None:
-            confidence = found.by_label.get(str(score.label), _NOTHING)
+            return _Bar(NOTHING, UNCALIBRATED)
+        confidence = found.least(str(score.label))
         return _Bar(confidence, COLD_START if confidence > 1.0 else LOW_CONFIDENCE)
 
 

@@ -5,15 +5,12 @@ can change the decision: not where the votes at hand already reach the confidenc
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from labelmill.acceptance import Acceptance
+from labelmill.acceptance import NOTHING, Acceptance
 from labelmill.events import Label
 from labelmill.kinds import Opinion
 from labelmill.projects import PolicySpec
-
-_NOTHING: Final = 2.0
-"""A confidence that nothing reaches."""
 
 Tier = TypeVar("Tier")
 
@@ -31,7 +28,7 @@ class Bar(NamedTuple):
             return False
         wanted = self.confidence
         if self.by_label is not None:
-            wanted = self.by_label.get(str(label), _NOTHING)
+            wanted = self.by_label.get(str(label), NOTHING)
         return confidence >= wanted
 
 
@@ -49,7 +46,7 @@ def bar_of(policy: PolicySpec, release: int, acceptance: Acceptance | None) -> B
     if acceptance is not None and acceptance.state != "alarm":
         found = next((each for each in acceptance.thresholds if each.release == release), None)
     if found is None:
-        return Bar(_NOTHING, needs_calibration=True)
+        return Bar(NOTHING, needs_calibration=True)
     return Bar(found.confidence, found.by_label, needs_calibration=True)
 
 

@@ -68,7 +68,7 @@ def test_the_step_of_the_highest_confidence_scores() -> None:
     scorer = Scorer(SPEC, learned_release())
     both = scorer.score(Votes([said(0.9)], np.array([0.85, 0.15]), "a"))
     apart = scorer.score(Votes([said(0.1)], np.array([0.85, 0.15]), "a"))
-    assert (both.label, both.calibrated, both.unknown) == ("a", True, False)
+    assert (both.label, both.acceptable, both.unknown) == ("a", True, False)
     assert both.confidence > 0.9 > apart.confidence
 
 

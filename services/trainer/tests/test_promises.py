@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-from labelmill.eligibility import Rules
-from labelmill.events import Vote
-from labelmill.kinds import kind_named
+from labelmill.acceptance import Threshold
 from labelmill.projects import LabelSpec, PolicySpec, ProjectSpec, VoterSpec
 from labelmill.promise.gate import Audit, Promise
 from labelmill.promise.raters import Pairs
@@ -31,7 +29,8 @@ ROW = AuditRow(
     decided_at=1,
     metadata={},
 )
-SURE = Rescored("positive", 0.99, calibrated=True, unknown=False)
+SURE = Rescored("positive", 0.99, acceptable=True, unknown=False)
+OPEN = Threshold(release=1, confidence=0.9)
 
 
 def spec(**policy: object) -> ProjectSpec:
@@ -43,10 +42,6 @@ def spec(**policy: object) -> ProjectSpec:
         voters=[VoterSpec(name="llm", type="llm", model="m")],
         policy=PolicySpec(**{"target_error": 0.02, **policy}),  # type: ignore[arg-type]
     )
-
-
-def rules(**policy: object) -> Rules:
-    return Rules.of(spec(**policy).policy, kind_named("choice"))
 
 
 def right(count: int, first: int = 1, errors: int = 0) -> list[Audit]:
@@ -86,30 +81,35 @@ def test_what_a_release_was_trained_on_is_no_evidence_for_it() -> None:
         replace(ROW, seq=9, side=Side.TRAIN),
     ]
     assert [row.seq for row in usable(rows, watermark=5)] == [2, 9]
+    assert [row.seq for row in usable(rows, watermark=None)] == [2], "nobody knows what it learned from"
 
 
-def test_an_audit_under_the_release_it_was_routed_by_is_watched() -> None:
-    (audit,) = audits_of([ROW], [SURE], rules(), release=1)
+def test_audits_of_what_is_accepted_are_watched_whatever_way_they_came() -> None:
+    (audit,) = audits_of([ROW], [SURE], 1, OPEN)
     assert audit == Audit(seq=1, score=0.99, error=False, label="positive", accepted=True, rate=0.2)
-    (other,) = audits_of([ROW], [SURE], rules(), release=2)
-    assert not other.accepted
-    (reviewed,) = audits_of([replace(ROW, propensity=1.0)], [SURE], rules(), release=1)
-    assert not reviewed.accepted, "it went to a person anyway"
+    everything = replace(ROW, propensity=1.0, audit_rate=1.0)
+    assert audits_of([everything], [SURE], 1, OPEN)[0].accepted, "a doubt could else never be settled"
+    (early,) = audits_of([replace(ROW, propensity=1.0)], [SURE], 1, OPEN)
+    assert early.accepted, "the cascade would have ended before the vote that had it reviewed"
 
 
-def test_what_the_policy_never_accepts_is_about_no_threshold() -> None:
-    split = [
-        Vote(voter="a", version="1", source="logprobs", label="positive", confidence=0.9),
-        Vote(voter="b", version="1", source="logprobs", label="negative", confidence=0.9),
-    ]
-    assert audits_of([replace(ROW, votes=split)], [SURE], rules(), 1)[0].score == 0.0
-    assert audits_of([ROW], [SURE._replace(calibrated=False)], rules(), 1)[0].score == 0.0
-    assert audits_of([replace(ROW, votes=split)], [SURE], rules(disagreement=False), 1)[0].score == 0.99
+def test_audits_of_what_is_not_accepted_are_not_watched() -> None:
+    by_label = Threshold(release=1, confidence=2.0, by_label={"negative": 0.9})
+    unsure, unfit = SURE._replace(confidence=0.89), SURE._replace(acceptable=False)
+    assert not audits_of([replace(ROW, release=2)], [SURE], 1, OPEN)[0].accepted
+    assert not audits_of([ROW], [SURE], 1, None)[0].accepted
+    assert not audits_of([ROW], [unsure], 1, OPEN)[0].accepted
+    assert not audits_of([ROW], [unfit], 1, OPEN)[0].accepted
+    assert not audits_of([ROW], [SURE], 1, by_label)[0].accepted
+
+
+def test_what_is_never_accepted_is_about_no_threshold() -> None:
+    assert audits_of([ROW], [SURE._replace(acceptable=False)], 1, OPEN)[0].score == 0.0
 
 
 def test_errors_are_what_people_contradict_and_what_nobody_knows() -> None:
     scores = [SURE, SURE._replace(label="negative"), SURE._replace(unknown=True)]
-    found = audits_of([ROW, ROW, ROW], scores, rules(), 1)
+    found = audits_of([ROW, ROW, ROW], scores, 1, OPEN)
     assert [audit.error for audit in found] == [False, True, True]
 
 

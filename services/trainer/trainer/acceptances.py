@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
-from labelmill.acceptance import Acceptance
-from labelmill.eligibility import Rules
+from labelmill.acceptance import Acceptance, Threshold, floored
 from labelmill.events import AcceptancePublished, EventDecoder, ProjectPublished, encode
-from labelmill.kinds import kind_named
 from labelmill.projects import ProjectSpec
 from labelmill.promise.gate import Promise
 from labelmill.promise.standing import Standing, judged, promise_of, published, starts_anew
@@ -20,6 +18,7 @@ from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import is_passing
 from labelmill.runtime.tasks import break_off, supervised
 from labelmill.topics import ACCEPTANCE
+from msgspec.structs import replace
 
 from trainer.audits import Audits
 from trainer.evidence import AuditRow
@@ -108,11 +107,11 @@ class Acceptances:
         async with self._gates.judging(project) as judging:
             if judging is None:
                 return
-            standing = await self._judged(event.spec, judging.before)
-            judging.now = standing
-        acceptance = published(event.spec, standing)
+            judging.now = await self._judged(event.spec, judging.before)
+            acceptance = _told(event.spec, judging.now)
+            # While others may not judge, so that no older verdict is published after a newer one.
+            await self._publish(project, acceptance)
         self._show(project, acceptance)
-        await self._publish(project, acceptance)
 
     async def _judged(self, spec: ProjectSpec, before: Standing | None) -> Standing:
         """Return the standing after all audits there are by now."""
@@ -121,7 +120,7 @@ class Acceptances:
         release = await self._present(spec.project)
         anew = starts_anew(promise, before, release.number if release else 0)
         rows = await self._audits.after(spec.project, 0 if before is None or anew else before.gate.seq)
-        if release and anew:
+        if release:
             rows = usable(rows, await self._gates.watermark(spec.project, release.dataset))
         return await self._standing(spec, promise, before, release, rows)
 
@@ -134,9 +133,8 @@ class Acceptances:
         rows: list[AuditRow],
     ) -> Standing:
         scores = await self._rescores.rescore(rows, spec, release)
-        rules = Rules.of(spec.policy, kind_named(spec.kind))
         number = release.number if release else 0
-        audits = audits_of(rows, scores, rules, number)
+        audits = audits_of(rows, scores, number, _in_force(spec, before, number))
         candidates = await self._gates.candidates(spec.project)
         return await asyncio.to_thread(judged, promise, before, number, candidates, audits)
 
@@ -156,6 +154,17 @@ class Acceptances:
         await self._publications.put(project, ACCEPTANCE, encode(event), now)
         self._relay.wake()
         log.info("promise judged", project=project, state=acceptance.state, told=acceptance.sentence)
+
+
+def _told(spec: ProjectSpec, standing: Standing) -> Acceptance:
+    acceptance = published(spec, standing)
+    return replace(acceptance, thresholds=[floored(each) for each in acceptance.thresholds])
+
+
+def _in_force(spec: ProjectSpec, standing: Standing | None, release: int) -> Threshold | None:
+    """Return what is accepted of a release's scores."""
+    thresholds = _told(spec, standing).thresholds if standing else []
+    return next((each for each in thresholds if each.release == release), None)
 
 
 def _content(payload: bytes) -> Acceptance:

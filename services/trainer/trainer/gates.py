@@ -40,12 +40,12 @@ class Gates:
                     msgspec.json.encode(judging.now).decode(),
                 )
 
-    async def watermark(self, project: str, dataset: str) -> int:
-        """Return the seq up to which a dataset holds decisions; 0 if it is not known here."""
+    async def watermark(self, project: str, dataset: str) -> int | None:
+        """Return the seq up to which a dataset holds decisions, None if it is not known here."""
         found: int | None = await self._database.pool.fetchval(
             "SELECT watermark FROM datasets WHERE project = $1 AND version = $2", project, dataset
         )
-        return found or 0
+        return found
 
     async def candidates(self, project: str) -> int:
         """Return how many candidates were ever judged on held-out decisions."""

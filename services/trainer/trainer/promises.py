@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from labelmill.eligibility import Rules
+from labelmill.acceptance import Threshold
 from labelmill.promise.gate import Audit
 
 from trainer.evidence import AuditRow
@@ -11,41 +11,46 @@ from trainer.splitting import Side
 
 
 class Rescored(NamedTuple):
-    """An audit's label and confidence under a release. `calibrated`: the release can calibrate who voted;
-    `unknown`: it would have asked voters that were not asked."""
+    """An audit's label and confidence under a release. `acceptable`: it is calibrated, and nothing but the
+    confidence can speak for a person; `unknown`: the release would have asked voters that were not asked."""
 
     label: str
     confidence: float
-    calibrated: bool
+    acceptable: bool
     unknown: bool
 
 
-def usable(rows: Sequence[AuditRow], watermark: int) -> list[AuditRow]:
+def usable(rows: Sequence[AuditRow], watermark: int | None) -> list[AuditRow]:
     """Return the audits that did not serve the training of a release whose dataset ends at `watermark`: those
-    that came later, and those that are held out."""
-    return [row for row in rows if row.seq > watermark or row.side is Side.HOLDOUT]
+    that came later, and those that are held out. If nobody knows where it ends, only those."""
+    return [
+        row for row in rows if row.side is Side.HOLDOUT or (watermark is not None and row.seq > watermark)
+    ]
 
 
 def audits_of(
-    rows: Sequence[AuditRow], scores: Sequence[Rescored], rules: Rules, release: int
+    rows: Sequence[AuditRow], scores: Sequence[Rescored], release: int, in_force: Threshold | None
 ) -> list[Audit]:
     """Return the evidence in `rows` for a release, under which they score `scores`.
 
-    What the policy never accepts, or the release cannot calibrate, has score 0: no threshold above 0 is about
-    it. What the release would have looked at and nobody asked counts as wrong.
+    What is not acceptable has score 0: no threshold above 0 is about it. What the release would have looked
+    at and nobody asked counts as wrong. `in_force`: what is accepted of the release's scores, if anything. An
+    audit of an item that it accepts is watched, also while everything is audited (and every propensity is 1).
     """
     return [
         Audit(
             seq=row.seq,
-            score=score.confidence if _is_eligible(row, score, rules) else 0.0,
+            score=score.confidence if score.acceptable else 0.0,
             error=score.unknown or score.label != row.label,
             label=score.label,
-            accepted=row.propensity < 1.0 and row.release == release,
+            accepted=row.release == release and _is_accepted(score, in_force),
             rate=row.audit_rate,
         )
         for row, score in zip(rows, scores, strict=True)
     ]
 
 
-def _is_eligible(row: AuditRow, score: Rescored, rules: Rules) -> bool:
-    return score.calibrated and not rules.reasons(score.label, row.votes, row.metadata)
+def _is_accepted(score: Rescored, in_force: Threshold | None) -> bool:
+    """The scores tell, not the route: of an audit every voter is asked, so that its route is that of another
+    score than the cascade's."""
+    return score.acceptable and in_force is not None and score.confidence >= in_force.least(score.label)

@@ -28,6 +28,9 @@ class Row(Text, Protocol):
     @property
     def label(self) -> str: ...
 
+    @property
+    def metadata(self) -> dict[str, str]: ...
+
 
 class Rescoring:
     """Scores audits as the autolabeler would under a release."""
@@ -43,7 +46,10 @@ class Rescoring:
         Raises WorkerFailed, if a text is new and cannot be embedded.
         """
         if release is None:
-            return [Rescored(row.machine_label, row.machine_confidence, False, False) for row in rows]
+            return [
+                Rescored(row.machine_label, row.machine_confidence, acceptable=False, unknown=False)
+                for row in rows
+            ]
         scorer = Scorer(spec, release)
         known = await self.known(rows, scorer)
         return await asyncio.to_thread(lambda: [scorer.score(votes) for votes in known])
@@ -52,7 +58,7 @@ class Rescoring:
         """Return what a scorer needs to know of `rows`."""
         shares = await self._shares(rows, scorer.cast.student)
         return [
-            Votes(row.votes, None if shares is None else shares[number], row.label)
+            Votes(row.votes, None if shares is None else shares[number], row.label, row.metadata)
             for number, row in enumerate(rows)
         ]
 

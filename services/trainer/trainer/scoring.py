@@ -1,10 +1,12 @@
 """Recorded votes scored anew, as the autolabeler would under a release. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from labelmill.acceptance import LEAST_CONFIDENCE
 from labelmill.calibration import Calibrations
+from labelmill.eligibility import Rules
 from labelmill.events import Vote
 from labelmill.kinds import kind_named
 from labelmill.pooling import FUNCTION, FUNCTIONS, Pool
@@ -15,9 +17,6 @@ from numpy.typing import NDArray
 from trainer.cast import Cast, Steps
 from trainer.promises import Rescored
 
-_LEAST_THRESHOLD = 0.5
-"""No threshold is worth having below it: no target allows so many errors."""
-
 Floats = NDArray[np.float64]
 
 
@@ -27,6 +26,7 @@ class Votes(NamedTuple):
     recorded: Sequence[Vote]
     shares: Floats | None
     truth: str
+    metadata: Mapping[str, str] = {}
 
 
 class Pooled(NamedTuple):
@@ -37,10 +37,14 @@ class Pooled(NamedTuple):
     probabilities: dict[str, float]
 
 
-class _Scored(NamedTuple):
+class _Step(NamedTuple):
+    """What a step of the cascade comes to. `reaches`: the cascade may end here; `acceptable`: and then with
+    an accepted label."""
+
     label: str
     confidence: float
-    calibrated: bool
+    reaches: bool
+    acceptable: bool
 
 
 class Scorer:
@@ -50,30 +54,32 @@ class Scorer:
         self.cast = Cast(spec, release.student, release.finetuned)
         self._pool = Pool(kind_named(spec.kind), spec.label_names, release.reliabilities)
         self._calibrations = Calibrations(release.calibrators)
+        self._rules = Rules.of(spec.policy, kind_named(spec.kind))
         self._calibrated = {tuple(calibrator.voters) for calibrator in release.calibrators}
 
     def score(self, item: Votes) -> Rescored:
         """Return the score with which an item is accepted, if it is.
 
-        A label is accepted once a step of the cascade reaches the threshold: that of the highest calibrated
-        confidence counts. If an earlier step alone would have accepted a label that is wrong, at a lower
-        threshold, it counts in its place: what a laxer threshold accepts is not told as better than it is.
-        If a later step might have accepted, and nobody knows with which label, that is `unknown`, at the
+        At a threshold t the label of the first step whose calibrated confidence reaches t is accepted, so
+        only steps that raise the confidence count. If none of them is wrong, the last one scores. Else the
+        last one that is wrong does: at lower thresholds the item is an error even where a step before it is
+        right, and at higher ones it does not count. What a threshold accepts is never told as better than it
+        is. If a later step might have accepted, and nobody knows with which label, that is `unknown`, at the
         highest confidence.
         """
         steps = self.cast.steps(item.recorded, item.shares)
         if self._may_accept_later(steps, item.recorded):
             label = str(item.recorded[0].label) if item.recorded else self.cast.labels[0]
-            return Rescored(label, 1.0, calibrated=True, unknown=True)
-        scored = [self._scored(votes) for votes in steps.votes or [[]]]
-        accepting = [each for each in scored if each.calibrated]
+            # Which label, and whether the voters differ, is not known: only what is known of the item counts.
+            acceptable = not self._rules.reasons("", [], item.metadata)
+            return Rescored(label, 1.0, acceptable=acceptable, unknown=True)
+        scored = [self._step(votes, item.metadata) for votes in steps.votes or [[]]]
+        accepting = [each for each in _raising(scored) if each.acceptable]
         if not accepting:
-            return Rescored(*scored[-1], unknown=False)
-        best = max(accepting, key=lambda each: each.confidence)
-        for early in accepting[: accepting.index(best)]:
-            if early.confidence >= _LEAST_THRESHOLD and early.label != item.truth:
-                return Rescored(*early, unknown=False)
-        return Rescored(*best, unknown=False)
+            return Rescored(scored[-1].label, scored[-1].confidence, acceptable=False, unknown=False)
+        wrong = [each for each in accepting if each.label != item.truth]
+        counted = (wrong or accepting)[-1]
+        return Rescored(counted.label, counted.confidence, acceptable=True, unknown=False)
 
     def pooled(self, item: Votes) -> Pooled:
         """Return the score of the last step that is known, for evaluation."""
@@ -83,13 +89,24 @@ class Scorer:
         confidence, _ = self._calibrations(votes, opinion.label, opinion.confidence)
         return Pooled(opinion.label, confidence, opinion.probabilities)
 
-    def _scored(self, votes: Sequence[Vote]) -> _Scored:
+    def _step(self, votes: Sequence[Vote], metadata: Mapping[str, str]) -> _Step:
         opinion = self._pool(votes)
         confidence, calibrated = self._calibrations(votes, opinion.label, opinion.confidence)
-        return _Scored(opinion.label, confidence, calibrated)
+        reaches = calibrated and confidence >= LEAST_CONFIDENCE
+        label = str(opinion.label)
+        return _Step(label, confidence, reaches, reaches and not self._rules.reasons(label, votes, metadata))
 
     def _may_accept_later(self, steps: Steps, recorded: Sequence[Vote]) -> bool:
         """Return whether the votes that are missing belong to a set of voters that is calibrated."""
         functions = [FUNCTIONS] if any(vote.source == FUNCTION for vote in recorded) else []
         later = (tuple(sorted([*functions, *names])) for names in self.cast.later(steps))
         return any(voters in self._calibrated for voters in later)
+
+
+def _raising(steps: Sequence[_Step]) -> list[_Step]:
+    """Return the steps at which the cascade ends for some threshold: each is surer than all before it."""
+    found: list[_Step] = []
+    for step in steps:
+        if step.reaches and (not found or step.confidence > found[-1].confidence):
+            found.append(step)
+    return found
