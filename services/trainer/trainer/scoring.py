@@ -38,12 +38,8 @@ class Pooled(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What a step of the cascade comes to. `reaches`: the cascade may end here; `acceptable`: and then with
-    an accepted label."""
-
     label: str
     confidence: float
-    reaches: bool
     acceptable: bool
 
 
@@ -60,12 +56,12 @@ class Scorer:
     def score(self, item: Votes) -> Rescored:
         """Return the score with which an item is accepted, if it is.
 
-        At a threshold t the label of the first step whose calibrated confidence reaches t is accepted, so
-        only steps that raise the confidence count. If none of them is wrong, the last one scores. Else the
-        last one that is wrong does: at lower thresholds the item is an error even where a step before it is
-        right, and at higher ones it does not count. What a threshold accepts is never told as better than it
-        is. If a later step might have accepted, and nobody knows with which label, that is `unknown`, at the
-        highest confidence.
+        At a threshold t the label of the first step whose calibrated confidence reaches t is accepted; of an
+        item that waits for people since before t was certified, that of the last step. If no step is wrong,
+        the surest one scores. Else the surest one that is wrong does: at lower thresholds the item is an
+        error even where another step is right, and at higher ones it does not count. What a threshold accepts
+        is never told as better than it is. If a later step might have accepted, and nobody knows with which
+        label, that is `unknown`, at the highest confidence.
         """
         steps = self.cast.steps(item.recorded, item.shares)
         if self._may_accept_later(steps, item.recorded):
@@ -74,12 +70,12 @@ class Scorer:
             acceptable = not self._rules.reasons("", [], item.metadata)
             return Rescored(label, 1.0, acceptable=acceptable, unknown=True)
         scored = [self._step(votes, item.metadata) for votes in steps.votes or [[]]]
-        accepting = [each for each in _raising(scored) if each.acceptable]
+        accepting = [each for each in scored if each.acceptable]
         if not accepting:
             return Rescored(scored[-1].label, scored[-1].confidence, acceptable=False, unknown=False)
         wrong = [each for each in accepting if each.label != item.truth]
-        counted = (wrong or accepting)[-1]
-        return Rescored(counted.label, counted.confidence, acceptable=True, unknown=False)
+        counted = max(wrong or accepting, key=lambda each: each.confidence)
+        return Rescored(*counted, unknown=False)
 
     def pooled(self, item: Votes) -> Pooled:
         """Return the score of the last step that is known, for evaluation."""
@@ -92,21 +88,12 @@ class Scorer:
     def _step(self, votes: Sequence[Vote], metadata: Mapping[str, str]) -> _Step:
         opinion = self._pool(votes)
         confidence, calibrated = self._calibrations(votes, opinion.label, opinion.confidence)
-        reaches = calibrated and confidence >= LEAST_CONFIDENCE
         label = str(opinion.label)
-        return _Step(label, confidence, reaches, reaches and not self._rules.reasons(label, votes, metadata))
+        acceptable = calibrated and confidence >= LEAST_CONFIDENCE
+        return _Step(label, confidence, acceptable and not self._rules.reasons(label, votes, metadata))
 
     def _may_accept_later(self, steps: Steps, recorded: Sequence[Vote]) -> bool:
         """Return whether the votes that are missing belong to a set of voters that is calibrated."""
         functions = [FUNCTIONS] if any(vote.source == FUNCTION for vote in recorded) else []
         later = (tuple(sorted([*functions, *names])) for names in self.cast.later(steps))
         return any(voters in self._calibrated for voters in later)
-
-
-def _raising(steps: Sequence[_Step]) -> list[_Step]:
-    """Return the steps at which the cascade ends for some threshold: each is surer than all before it."""
-    found: list[_Step] = []
-    for step in steps:
-        if step.reaches and (not found or step.confidence > found[-1].confidence):
-            found.append(step)
-    return found
