@@ -88,7 +88,7 @@ def test_the_command_reads_a_file_and_takes_the_share_from_a_project(
     items.write_bytes(b'{"content":"x"}\n{"content":"y"}\n{\n')
     api.on(
         "GET /v1/projects/old/status",
-        {"items": 100, "requested": 40, "decided": 30, "human_seconds": 900.0},
+        {"items": 100, "requested": 50, "withdrawn": 10, "decided": 30, "human_seconds": 900.0},
     )
     done = labelmill("estimate", str(project), str(items), "--like", "old", "--json")
     found = json.loads(done.out)

@@ -11,6 +11,7 @@ STATUS = {
     "items": 1200,
     "final_labels": 600,
     "requested": 300,
+    "withdrawn": 7,
     "release": 2,
     "cost_usd": 0.5,
     "human_seconds": 90,
@@ -25,6 +26,7 @@ def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
     shown = [line.split() for line in labelmill("status").out.splitlines()]
     assert ["tweets", "news"] in shown
     assert ["items", "1,200", "0"] in shown
+    assert ["withdrawn,", "then", "accepted", "7", "0"] in shown
     assert ["final", "labels", "600", "(50%)", "0", "(-)"] in shown
     assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
 

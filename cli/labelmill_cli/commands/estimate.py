@@ -104,7 +104,9 @@ def _share_of_people(share: float | None, like: str | None, home: Path) -> Human
         status = api.status(like)
     if not status.get("items"):
         raise CliError(f"project {like} has no items yet: give --human-share")
-    measured = min(1.0, status["requested"] / status["items"])
+    # What was withdrawn nobody had to do after all.
+    asked = status["requested"] - status.get("withdrawn", 0)
+    measured = min(1.0, asked / status["items"])
     minutes = status["human_seconds"] / status["decided"] / 60 if status.get("decided") else None
     said = f"measured on {like}: {measured:.1%} of its {status['items']:,} items, audits among them"
     return HumanShare(share=measured, source=said, is_measured=True, minutes_per_decision=minutes)

@@ -100,6 +100,7 @@ _ROWS: Final[list[tuple[str, Callable[[dict[str, Any]], str]]]] = [
     ("final labels", lambda s: f"{s.get('final_labels', 0):,} ({_share(s, 'final_labels', 'items')})"),
     ("accepted", _count("accepted")),
     ("asked of people", lambda s: f"{s.get('requested', 0):,} ({_share(s, 'requested', 'items')})"),
+    ("withdrawn, then accepted", _count("withdrawn")),
     ("open tasks", _count("open_tasks")),
     ("being decided", _count("leased_tasks")),
     ("decided", _count("decided")),

@@ -52,6 +52,7 @@ class MinuteShown(BaseModel):
     accepted: int
     requested: int
     decided: int
+    withdrawn: int
     corrections: int
     audits: int
     audit_errors: int

@@ -5,8 +5,10 @@ from typing import Final
 
 from labelmill.runtime.postgres import Database
 
-# What is settled counts at once, also before its event has left: the outbox adds what the minutes lack. A
-# re-review is no task more: it is counted by itself, where doubtful decisions are.
+# What is settled counts at once, also before its event has left: the outbox adds what the minutes lack. But
+# whether it agrees with the machine is told once it cannot be undone: whoever saw that it counts as a
+# correction could take it back, and a blind check would not be blind. A re-review is no task more: it is
+# counted by itself, where doubtful decisions are.
 _STATUS: Final = """
 WITH counted AS (
     SELECT coalesce(sum(items), 0)::bigint AS items, coalesce(sum(accepted), 0)::bigint AS accepted,
@@ -23,9 +25,9 @@ WITH counted AS (
 ), waiting AS (
     SELECT count(*) FILTER (WHERE NOT again) AS decided,
            count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
-           count(*) FILTER (WHERE correction AND NOT again) AS corrections,
-           count(*) FILTER (WHERE audit) AS audits,
-           count(*) FILTER (WHERE audit AND correction) AS audit_errors,
+           count(*) FILTER (WHERE correction AND NOT again AND not_before <= now()) AS corrections,
+           count(*) FILTER (WHERE audit AND not_before <= now()) AS audits,
+           count(*) FILTER (WHERE audit AND correction AND not_before <= now()) AS audit_errors,
            coalesce(sum(human_seconds), 0) AS human_seconds
     FROM outbox WHERE project = $1
 ), leased AS (
@@ -45,7 +47,7 @@ FROM counted c, waiting w, leased l
 """
 
 _MINUTES: Final = """
-SELECT minute, items, accepted, requested, decided, corrections, audits, audit_errors, cost_usd
+SELECT minute, items, accepted, requested, decided, withdrawn, corrections, audits, audit_errors, cost_usd
 FROM minute_stats
 WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - $2::bigint * 60000
 ORDER BY minute
@@ -130,6 +132,7 @@ class Minute:
     accepted: int
     requested: int
     decided: int
+    withdrawn: int
     corrections: int
     audits: int
     audit_errors: int

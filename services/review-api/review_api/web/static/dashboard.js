@@ -1,5 +1,6 @@
 // The dashboard: how much is done, how well, at what cost in money and in people's time.
 import { html, render, useCallback, useMemo, useState } from "./ui.js";
+import { AgreementSection, useAgreement } from "./agreement.js";
 import { Chart, shareRange } from "./charts.js";
 import * as figures from "./figures.js";
 import { count, dateTime, decimal, minutes, percent, plural, usd } from "./format.js";
@@ -53,6 +54,7 @@ function Board({ project, onExpired }) {
   const [windowMinutes, setWindow] = useState(60);
   const { shown, stale } = useFigures(project, windowMinutes, onExpired);
   const promise = usePromise(project);
+  const agreement = useAgreement(project);
   return html`<main class="board">
     <header class="board-top">
       <h1>${project.spec.title}</h1>
@@ -69,6 +71,7 @@ function Board({ project, onExpired }) {
     ${shown === null && stale && html`<${Blank} title="No figures yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
     ${shown && html`<${Tiles} shown=${shown} spec=${project.spec} />
       ${promise && html`<${PromiseSection} promise=${promise} spec=${project.spec} status=${shown.status} />`}
+      ${agreement && html`<${AgreementSection} agreement=${agreement} />`}
       <${Charts} shown=${shown} /><${Releases} releases=${shown.stats.releases} />`}
   </main>`;
 }
@@ -86,10 +89,11 @@ function Tiles({ shown, spec }) {
   const waiting = status.open_tasks + status.leased_tasks;
   const { spent, saved, savedUsd } = figures.savings(status, spec);
   const done = figures.ratio(status.final_labels, status.items);
+  const accepted = figures.acceptedInAll(status);
   return html`<section class="tiles" aria-label="Figures">
     <${Tile} name="Final labels" value=${count(status.final_labels)} about=${`of ${count(status.items)} items`} bar=${done} />
-    <${Tile} name="Share accepted" value=${percent(figures.ratio(status.accepted, status.accepted + status.requested))}
-      about=${`${count(status.requested)} went to people`} tone="machine" />
+    <${Tile} name="Share accepted" value=${percent(figures.ratio(accepted, status.accepted + status.requested))}
+      about=${`${count(status.requested - status.withdrawn)} went to people`} tone="machine" />
     <${Tile} name="Waiting for people" value=${count(waiting)} about=${`${count(status.leased_tasks)} in hand, ${count(status.decided)} decided`} tone="people" />
     <${Accuracy} status=${status} />
     <${Tile} name="Cost of the machine" value=${usd(status.cost_usd)} about=${costWords(status)} />

@@ -49,7 +49,7 @@ export function queue({ sums }, waitingNow) {
   let waiting = waitingNow;
   const back = sums.toReversed().map((sum) => {
     const then = Math.max(0, waiting);
-    waiting -= (sum.requested ?? 0) - (sum.decided ?? 0);
+    waiting -= (sum.requested ?? 0) - (sum.decided ?? 0) - (sum.withdrawn ?? 0);
     return then;
   });
   return back.toReversed();
@@ -77,12 +77,17 @@ export function savings(status, spec) {
   return { spent, saved, savedUsd: Math.max(0, (saved / 60) * spec.usd_per_hour - (status.cost_usd ?? 0)) };
 }
 
+// Labels accepted without a person: at once, or since evidence made their tasks needless.
+export function acceptedInAll(status) {
+  return status.accepted + status.withdrawn;
+}
+
 // All money spent, people's time included, by label that was accepted without a person and by the audits is
 // right; null while it cannot be told. The error is that of the audits.
 export function costPerCorrect(status, spec) {
   const error = ratio(status.audit_errors, status.audits);
   const people = (status.human_seconds / 3600) * spec.usd_per_hour;
-  const correct = (status.accepted + status.withdrawn) * (1 - error);
+  const correct = acceptedInAll(status) * (1 - error);
   return error !== null && correct > 0 ? (status.cost_usd + people) / correct : null;
 }
 
