@@ -41,6 +41,9 @@ from review_api.projects.published import NewsLog, Published
 from review_api.projects.publishing import ProjectPublisher
 from review_api.projects.releases import ReleaseLog
 from review_api.projects.store import ProjectStore, Specs
+from review_api.quality import api as quality_api
+from review_api.quality.agreement import Agreements
+from review_api.quality.store import Decisions
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
 from review_api.tasks.desk import Desk
@@ -127,7 +130,8 @@ def _add_http(
     publishing = ProjectPublisher(projects, publisher, context.health)
     components += [FirstAdmin(accounts, passwords, settings), publishing]
     access = Access(accounts, settings.principal_cache_seconds)
-    desk = Desk(TaskStore(database), InForce(projects), context.metrics, settings)
+    in_force, decisions = InForce(projects), Decisions(database)
+    desk = Desk(TaskStore(database), in_force, context.metrics, settings)
     figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
     admission = Admission(settings.ingest_concurrency, settings.ingest_most_lag, settings.ingest_most_outbox)
     lag = LedgerLag(context, publisher, LEDGER_GROUP)
@@ -150,6 +154,7 @@ def _add_http(
             projects=projects,
             access=access,
         ),
+        quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
         web_api.router(Assets.load()),
     ]
     return _application(context, routers)

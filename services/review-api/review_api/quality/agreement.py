@@ -1,0 +1,84 @@
+"""Agreement of a project: reads the decisions and has them compared, one project at a time."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from labelmill.kinds import kind_named
+
+from review_api.errors import ApiError
+from review_api.projects.in_force import InForce
+from review_api.quality import comparing
+from review_api.quality.comparing import Comparison, Confused
+from review_api.quality.store import Decisions
+from review_api.quality.units import Decision, Labels, units
+from review_api.quality.words import Verdict, verdict
+
+MOST_DECISIONS: Final = 20_000
+"""The newest decisions that are read: they fix a coefficient to about 0.01, and take a second."""
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer. Figures are of one guideline, those by week of all; `decisions` were read, and
+    `limited` if there are more in the window. `contents` are beginnings of the examples' texts."""
+
+    guideline_version: int
+    since: int
+    until: int
+    decisions: int
+    limited: bool
+    verdict: Verdict
+    comparisons: list[Comparison]
+    pairs: list[Confused]
+    contents: dict[str, str] = {}
+
+
+class Agreements:
+    """Answers how far people agree. The arithmetic runs beside the event loop, for one request at a time."""
+
+    def __init__(self, decisions: Decisions, projects: InForce) -> None:
+        self._decisions = decisions
+        self._projects = projects
+        self._turn = asyncio.Lock()
+
+    async def of(
+        self, project: str, since: int = 0, until: int | None = None, guideline_version: int | None = None
+    ) -> Agreement:
+        """Return the agreement on tasks that were settled from `since` until `until` (Unix milliseconds).
+
+        Raises ApiError 404 if there is no such project, or no such guideline of it.
+        """
+        version = await self._projects.get(project)
+        wanted = guideline_version or version.guideline_version
+        labels = await self._decisions.labels(project, wanted)
+        if labels is None:
+            raise ApiError(404, "unknown_guideline", f"{project!r} has no guideline version {wanted}")
+        end = until or int(time.time() * 1000) + 1
+        async with self._turn:
+            read = await self._decisions.newest(project, since, end, MOST_DECISIONS)
+            window = {"guideline_version": wanted, "since": since, "until": end}
+            found = await asyncio.to_thread(_compared, read, labels, version.spec.kind, **window)
+        items = {example.item_id for pair in found.pairs for example in pair.examples}
+        contents = await self._decisions.contents(project, sorted(items))
+        return msgspec.structs.replace(found, contents=contents)
+
+
+def _compared(
+    read: Sequence[Decision], names: list[str], kind: str, *, guideline_version: int, since: int, until: int
+) -> Agreement:
+    labels = Labels(list(names))
+    found = units(read, labels, since, until)
+    compared = comparing.comparisons(found, labels, kind_named(kind), guideline_version)
+    pairs = comparing.confused(found, labels, guideline_version)
+    return Agreement(
+        guideline_version=guideline_version,
+        since=since,
+        until=until,
+        decisions=sum(len(unit.said) for unit in found),
+        limited=len(read) >= MOST_DECISIONS,
+        verdict=verdict(compared, pairs),
+        comparisons=compared,
+        pairs=pairs,
+    )

@@ -1,0 +1,80 @@
+"""Agreement in words: how good it is, and what is least clear. Pure."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+from labelmill.agreement import Figure
+
+from review_api.quality.comparing import Comparison, Confused
+
+RELIABLE: Final = 0.8
+TENTATIVE: Final = 0.667
+"""Alpha from which labels are reliable, and bear tentative conclusions (Krippendorff 2004)."""
+
+_DOMINATED: Final = 0.2
+"""AC1 above alpha by which one label dominates."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """`state` by alpha among people, blind if there is enough of that; `sentence` says on what evidence."""
+
+    state: Literal["good", "fair", "poor", "unknown"]
+    sentence: str
+
+
+def verdict(compared: Sequence[Comparison], pairs: Sequence[Confused]) -> Verdict:
+    """Return what the comparisons among people come to."""
+    among = [one for one in compared if one.between == "people"]
+    basis = next((one for one in among if one.alpha.value is not None), None)
+    if basis is None or basis.alpha.value is None:
+        return Verdict(state="unknown", sentence=_unknown(among))
+    value = basis.alpha.value
+    parts = [_finding(value) + f": alpha {figure(basis.alpha)} on {basis.alpha.items:,} items."]
+    if not basis.blind:
+        parts.append("They saw the machine's suggestion, which draws them together.")
+    if basis.ac1.value is not None and basis.ac1.value - value > _DOMINATED:
+        parts.append(f"One label dominates, where alpha is strict: AC1 is {figure(basis.ac1)}.")
+    if value < RELIABLE:
+        parts += _unclear(basis, pairs)
+    state: Literal["good", "fair", "poor"] = (
+        "good" if value >= RELIABLE else "fair" if value >= TENTATIVE else "poor"
+    )
+    return Verdict(state=state, sentence=" ".join(parts))
+
+
+def figure(found: Figure) -> str:
+    """Return a coefficient with its interval."""
+    if found.low is None or found.high is None:
+        return f"{found.value:.2f}"
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def _finding(value: float) -> str:
+    if value >= RELIABLE:
+        return "People agree well"
+    return "People agree in part" if value >= TENTATIVE else "People often disagree"
+
+
+def _unclear(basis: Comparison, pairs: Sequence[Confused]) -> list[str]:
+    found = []
+    known = [one for one in basis.labels if one.alpha.value is not None]
+    if len(known) > 2:  # of two labels one is as clear as the other
+        found.append(
+            f"The guideline is least clear about “{known[0].label}” (alpha {known[0].alpha.value:.2f})."
+        )
+    if pairs:
+        one, other = pairs[0].labels
+        found.append(
+            f"Most often confused are “{one}” and “{other}”: {pairs[0].items:,} of the {pairs[0].either:,} "
+            "items with either have both."
+        )
+    return found
+
+
+def _unknown(among: Sequence[Comparison]) -> str:
+    most = max(among, key=lambda one: one.alpha.items)
+    return (
+        f"How far people agree is not known: {most.alpha.undefined}. Set policy.decisions_per_task or "
+        "policy.audit_raters to 2 or more, and several people decide the same items."
+    )
