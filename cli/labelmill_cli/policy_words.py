@@ -52,7 +52,7 @@ def _promise_lines(spec: ProjectSpec) -> list[str]:
     lowest, highest = share(policy.audit_rate), share(policy.max_audit_rate)
     alpha = 1.0 - policy.confidence
     return [
-        f"promise: at most {share(target)} of accepted labels {truth(policy.audit_raters, 0.0)}, "
+        f"promise: at most {share(target)} of accepted labels {truth(raters, 0.0)}, "
         f"with {share(policy.confidence)} confidence over all looks{each}",
         "until evidence proves it, people decide everything, blind; nothing is accepted before the first "
         f"release, which takes {spec.training.min_decisions:,} decisions",
@@ -126,7 +126,7 @@ def _promise_checks(spec: ProjectSpec) -> list[tuple[bool, str]]:
             "never get there",
         ),
         (
-            policy.audit_raters == 1,
+            max(policy.audit_raters, policy.decisions_per_task) == 1,
             "audit_raters: 1 makes the promise relative to one person, whose slips count as the machine's "
             "errors; with more raters it allows for them",
         ),

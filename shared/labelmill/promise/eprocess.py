@@ -56,19 +56,24 @@ class Bets:
 def bets_below(target: float) -> Bets:
     """Return the bets that reject "the error rate is at least `target`" (0 < target < 1) if it is lower."""
     shares, stakes = np.array(_BELOW).T
+    _check(target)
     return _bets(target, shares * target, stakes)
 
 
 def bets_above(target: float) -> Bets:
     """Return the bets that reject "the error rate is at most `target`" (0 < target < 1) if it is higher."""
     multiples, stakes = np.array(_ABOVE).T
+    _check(target)
     odds = multiples * target / (1.0 - target)
     return _bets(target, odds / (1.0 + odds), stakes)
 
 
 def _bets(target: float, alternatives: Floats, stakes: Floats) -> Bets:
-    if not 0.0 < target < 1.0:
-        raise ValueError(f"a target error lies between 0 and 1, not at {target}")
     log_error = np.log(alternatives / target)
     log_right = np.log1p(-alternatives) - np.log1p(-target)
     return Bets(np.log(stakes / stakes.sum()), log_error, log_right)
+
+
+def _check(target: float) -> None:
+    if not 0.0 < target < 1.0:
+        raise ValueError(f"a target error lies between 0 and 1, not at {target}")

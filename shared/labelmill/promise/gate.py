@@ -8,6 +8,7 @@ probability alpha / (j (j+1)), which sums to alpha over all there ever are. A ne
 a new family.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -130,7 +131,7 @@ def acceptance(promise: Promise, gate: Gate) -> Acceptance:
     audits, errors = sum(fit.audits_used for fit in used), sum(fit.errors_used for fit in used)
     total = sum(each.total for each in gate.evidence.values())
     total_errors = sum(each.total_errors for each in gate.evidence.values())
-    missing, at_best = _missing(promise, fits)
+    missing, at_best = _missing(gate, fits)
     upper = max((fit.upper for fit in used), default=1.0)
     return Acceptance(
         state="open" if gate.is_open else "gathering" if gate.alarm_error is None else "alarm",
@@ -228,10 +229,20 @@ def _no_evidence(promise: Promise, target: float) -> dict[str, Evidence]:
     return {name: bound.empty(target) for name in promise.labels or [_ALL]}
 
 
-def _missing(promise: Promise, fits: dict[str, ThresholdFit]) -> tuple[int | None, int]:
+def _missing(gate: Gate, fits: dict[str, ThresholdFit]) -> tuple[int | None, int]:
     """Return the audits missing until more is accepted, as errors go and at best; over all labels."""
-    ahead = [fit.missing for fit in fits.values() if fit.missing is not None]
-    return min(ahead, default=None), min(fit.missing_at_best for fit in fits.values())
+    total = sum(each.total for each in gate.evidence.values())
+    if not gate.is_open and any(fit.threshold is not None for fit in fits.values()):
+        return LOOK - total % LOOK, LOOK - total % LOOK
+    ahead = [
+        # What a label lacks comes among audits of the others.
+        (fit, max(total, 1) / max(gate.evidence[name].total, 1))
+        for name, fit in fits.items()
+        if fit.missing_at_best
+    ]
+    as_it_goes = [math.ceil(fit.missing * spread) for fit, spread in ahead if fit.missing is not None]
+    at_best = [math.ceil(fit.missing_at_best * spread) for fit, spread in ahead]
+    return min(as_it_goes, default=None if ahead else 0), min(at_best, default=0)
 
 
 def _rate(promise: Promise, gate: Gate, missing: int | None) -> float:

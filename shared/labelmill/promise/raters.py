@@ -1,18 +1,21 @@
 """What audits by people who err say about the machine.
 
-Two people who each err with probability r, independently, disagree with probability d. With two labels
-d = 2 r (1 - r); with more, two wrong answers may differ as well and d is at most 1 - (1 - r)^2. Both give a
-lower limit of r for a lower limit of d. Where people differ, or where items differ in difficulty, d is
-smaller for the same mean r (both are concave), so the limit stays on the safe side.
+Where two people differ at least one of them errs. So the rate d at which they differ is at most the sum of
+their error rates, and their mean is at least d/2: whatever the number of labels, however unlike the two
+people or the items, and independent or not. (If both erred alike with probability r, d = 2 r (1 - r) would
+give a little more. But of two people of whom only one errs, it would forgive errors that nobody makes.)
 
 Of the labels that a rater contradicts some are right. If the machine errs with rate e and the rater with
 rate r, independently given the item, they differ with probability at least (1-e) r + e (1-r). So the
 machine's error is at most `target` if the observed disagreement is at most (1-target) r + target (1-r), and a
 lower limit of r keeps that safe. Independence is what it takes: where a rater errs exactly where the machine
 does, audits see neither error. Then the plain bound still says how often one person would contradict.
+
+A majority errs as `majority_error` says if its raters are drawn for each item from people whose mean error
+it is, and no less where items differ in difficulty. A fixed panel of a few unlike people errs less often: of
+three of whom only one errs, never. That is not covered.
 """
 
-import math
 from typing import NamedTuple
 
 from scipy.special import betaincinv
@@ -33,28 +36,24 @@ def disagreement_low(pairs: int, disagreements: int, alpha: float) -> float:
     return float(betaincinv(disagreements, pairs - disagreements + 1, alpha))
 
 
-def rater_error_low(pairs: int, disagreements: int, *, alpha: float, labels: int = 2) -> float:
+def rater_error_low(pairs: int, disagreements: int, *, alpha: float) -> float:
     """Return a lower limit of one rater's error rate, 0 to 0.5, from pairs of raters on the same items.
 
-    It is below the truth with probability at least 1 - `alpha`. `labels`: how many there are to choose from.
+    It is at most the raters' mean error with probability at least 1 - `alpha`.
     """
     if not 0 <= disagreements <= pairs:
         raise ValueError(f"{disagreements} of {pairs} pairs cannot disagree")
-    low = disagreement_low(pairs, disagreements, alpha)
-    if labels == 2:
-        return (1.0 - math.sqrt(max(0.0, 1.0 - 2.0 * low))) / 2.0
-    return min(0.5, 1.0 - math.sqrt(1.0 - low))
+    return disagreement_low(pairs, disagreements, alpha) / 2.0
 
 
 def majority_error(rater_error: float, raters: int) -> float:
     """Return how often the majority of `raters` errs if each does with `rater_error`; ties count half.
 
-    P(X > n/2) + P(X = n/2) / 2 with X binomial. For odd n it is convex below one half, so the mean error of
-    raters or items that differ is no smaller: a lower limit of the error stays one.
+    P(X > n/2) with X binomial, n odd: with half the ties lost, an even number is no better than one fewer. It
+    is convex below one half, so over items that differ the mean is no smaller: a lower limit stays one.
     """
-    lost = float(binom.sf(raters // 2, raters, rater_error))
-    tied = float(binom.pmf(raters // 2, raters, rater_error)) if raters % 2 == 0 else 0.0
-    return lost + tied / 2.0
+    odd = raters - 1 + raters % 2
+    return float(binom.sf(odd // 2, odd, rater_error))
 
 
 def observed_target(target: float, rater_error: float = 0.0) -> float:

@@ -37,7 +37,8 @@ def promise_of(spec: ProjectSpec, pairs: Pairs) -> Promise | None:
     if policy.target_error is None:
         return None
     alpha = (1 - policy.confidence) * RATER_ALPHA_SHARE
-    error = raters.rater_error_low(*pairs, alpha=alpha, labels=len(spec.labels))
+    error = raters.rater_error_low(*pairs, alpha=alpha)
+    people = max(policy.audit_raters, policy.decisions_per_task)
     return Promise(
         target=policy.target_error,
         # What the raters' limit may take is taken from the promise's own share.
@@ -45,8 +46,8 @@ def promise_of(spec: ProjectSpec, pairs: Pairs) -> Promise | None:
         audit_rate=policy.audit_rate,
         max_audit_rate=policy.max_audit_rate,
         labels=spec.label_names if policy.per_label else [],
-        raters=policy.audit_raters,
-        rater_error=raters.majority_error(error, policy.audit_raters) if error else 0.0,
+        raters=people,
+        rater_error=raters.majority_error(error, people) if error else 0.0,
     )
 
 
@@ -60,7 +61,10 @@ def judged(
     there ever were takes a share of what may go wrong, as if it had been judged.
     """
     if standing is None:
-        return Standing(promise=promise, gate=gates.observe(promise, gates.begin(promise, release), audits))
+        # A promise may be made when releases have been chosen already.
+        family = 1 + (candidates if release else 0)
+        fresh = msgspec.structs.replace(gates.begin(promise, release), family=family)
+        return Standing(promise=promise, gate=gates.observe(promise, fresh, audits))
     if starts_anew(promise, standing, release):
         counted = max(standing.gate.family, candidates + standing.gate.alarms)
         before = msgspec.structs.replace(standing.gate, family=counted)

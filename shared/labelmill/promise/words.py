@@ -2,8 +2,9 @@
 
 
 def share(value: float) -> str:
-    """Return a share as a percentage with at most two significant digits after the leading zeros."""
-    return f"{100.0 * value:.3g}%"
+    """Return a share as a percentage of three significant digits, or of more where they would say 100%."""
+    told = f"{100.0 * value:.3g}"
+    return f"{told if told != '100' or value >= 1.0 else f'{100.0 * value:.10g}'}%"
 
 
 def truth(raters: int, rater_error: float) -> str:
