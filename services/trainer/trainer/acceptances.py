@@ -21,8 +21,9 @@ from labelmill.topics import ACCEPTANCE
 from msgspec.structs import replace
 
 from trainer.audits import Audits
+from trainer.definitions import carried_over, definition_of
 from trainer.evidence import AuditRow
-from trainer.gates import Gates
+from trainer.gates import Gates, Kept
 from trainer.promises import Rescored, audits_of, usable
 from trainer.publications import Publications
 from trainer.relay import Relay
@@ -107,19 +108,23 @@ class Acceptances:
         async with self._gates.judging(project) as judging:
             if judging is None:
                 return
-            judging.now = await self._judged(event.spec, judging.before)
-            acceptance = _told(event.spec, judging.now)
+            now, before = definition_of(event), judging.before
+            standing = await self._judged(event, carried_over(*before, now) if before else None)
+            judging.now = Kept(standing, now)
+            acceptance = _told(event.spec, standing)
             # While others may not judge, so that no older verdict is published after a newer one.
             await self._publish(project, acceptance)
         self._show(project, acceptance)
 
-    async def _judged(self, spec: ProjectSpec, before: Standing | None) -> Standing:
+    async def _judged(self, event: ProjectPublished, before: Standing | None) -> Standing:
         """Return the standing after all audits there are by now."""
+        spec = event.spec
         promise = promise_of(spec, await self._audits.pairs(spec.project))
         assert promise is not None, "only projects that promise an error are judged"
         release = await self._present(spec.project)
         anew = starts_anew(promise, before, release.number if release else 0)
-        rows = await self._audits.after(spec.project, 0 if before is None or anew else before.gate.seq)
+        seen = 0 if before is None or anew else before.gate.seq
+        rows = await self._audits.after(spec.project, event.guideline_version, seen)
         if release:
             rows = usable(rows, await self._gates.watermark(spec.project, release.dataset))
         return await self._standing(spec, promise, before, release, rows)

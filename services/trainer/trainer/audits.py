@@ -25,17 +25,19 @@ class Audits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def after(self, project: str, seq: int = 0) -> list[AuditRow]:
-        """Return the project's audits after `seq`, in order. Labels of structured kinds are their JSON."""
+    async def after(self, project: str, guideline_version: int, seq: int = 0) -> list[AuditRow]:
+        """Return the project's audits after `seq` that were decided by a guideline, in order. Labels of
+        structured kinds are their JSON."""
         rows = await self._database.pool.fetch(
             "SELECT seq, item_id, content_hash, group_key, side, label #>> '{}' AS label, rater_labels,"
             " votes, machine_label #>> '{}' AS machine_label, machine_confidence, release,"
             " guideline_version, audit_rate, propensity, decided_at, metadata"
             " FROM decisions WHERE project = $1 AND seq > $2 AND audit_rate > 0 AND NOT $3 = ANY (reasons)"
-            " ORDER BY seq",
+            " AND guideline_version = $4 ORDER BY seq",
             project,
             seq,
             LABEL_ERROR,
+            guideline_version,
         )
         return [
             AuditRow(

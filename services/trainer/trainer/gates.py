@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import msgspec
 from labelmill.promise.standing import Standing
 from labelmill.runtime.postgres import Database
+
+from trainer.definitions import Definition
 
 _LOCK = 0x7405
 """Advisory lock, together with the project's hash, of who judges a project's audits."""
@@ -27,18 +30,15 @@ class Gates:
             if not free:
                 yield None
                 return
-            state = await connection.fetchval("SELECT state FROM gates WHERE project = $1", project)
-            judging = Judging(msgspec.json.decode(state, type=Standing) if state else None)
+            row = await connection.fetchrow(
+                "SELECT state, machine, rules FROM gates WHERE project = $1", project
+            )
+            judging = Judging(_kept(*row) if row else None)
             yield judging
             if judging.now is not None and judging.now != judging.before:
-                await connection.execute(
-                    "INSERT INTO gates (project, state, updated_at)"
-                    " VALUES ($1, $2, (extract(epoch FROM now()) * 1000)::bigint)"
-                    " ON CONFLICT (project) DO UPDATE"
-                    " SET state = excluded.state, updated_at = excluded.updated_at",
-                    project,
-                    msgspec.json.encode(judging.now).decode(),
-                )
+                standing, definition = judging.now
+                state = msgspec.json.encode(standing).decode()
+                await connection.execute(_KEEP, project, state, *definition)
 
     async def watermark(self, project: str, dataset: str) -> int | None:
         """Return the seq up to which a dataset holds decisions, None if it is not known here."""
@@ -55,9 +55,28 @@ class Gates:
         return count
 
 
-class Judging:
-    """A standing as it was; what `now` is set to is stored in the end."""
+_KEEP = """
+INSERT INTO gates (project, state, machine, rules, updated_at)
+VALUES ($1, $2, $3, $4, (extract(epoch FROM now()) * 1000)::bigint)
+ON CONFLICT (project) DO UPDATE SET state = excluded.state, machine = excluded.machine,
+    rules = excluded.rules, updated_at = excluded.updated_at
+"""
 
-    def __init__(self, before: Standing | None) -> None:
+
+class Kept(NamedTuple):
+    """A standing, and the definition of the project that it is about."""
+
+    standing: Standing
+    definition: Definition
+
+
+class Judging:
+    """What was kept of a project; what `now` is set to is kept in the end."""
+
+    def __init__(self, before: Kept | None) -> None:
         self.before = before
-        self.now: Standing | None = None
+        self.now: Kept | None = None
+
+
+def _kept(state: str, machine: str, rules: str) -> Kept:
+    return Kept(msgspec.json.decode(state, type=Standing), Definition(machine, rules))
