@@ -18,7 +18,7 @@ from trainer.datasets import Dataset, Member, Membership, Text, dataset_of
 from trainer.errors import Superseded
 from trainer.jobs import Job, Proposal, State
 from trainer.splitting import MOST_A_BAND, Placed, Side, Sketch, place_all
-from trainer.triggers import Facts
+from trainer.triggers import MOST_KNOWN, Facts
 
 # Advisory locks, by what they guard; the second key is the project's hash.
 _RECORDING, _TRAINING, _RELEASING = 0x7401, 0x7402, 0x7403
@@ -77,15 +77,10 @@ class Store:
         Re-reviews do not count: what they changed comes along with the next training, and starts none.
         """
         row = await self._pool.fetchrow(
-            "WITH last AS (SELECT coalesce(max(watermark), 0) AS watermark FROM jobs WHERE project = $1),"
-            " counted AS (SELECT * FROM decisions WHERE project = $1 AND NOT $2 = ANY (reasons))"
-            "SELECT count(*) AS decisions, count(*) FILTER (WHERE is_correction) AS corrections,"
-            " coalesce(min(received_at), 0) AS oldest,"
-            " EXISTS (SELECT 1 FROM candidates WHERE project = $1) AS has_candidate,"
-            " (SELECT count(*) FROM counted WHERE seq <= (SELECT watermark FROM last)) AS known"
-            " FROM counted WHERE seq > (SELECT watermark FROM last)",
+            _FACTS,
             project,
             LABEL_ERROR,
+            MOST_KNOWN,
         )
         return Facts(row["has_candidate"], row["decisions"], row["corrections"], row["oldest"], row["known"])
 
@@ -342,6 +337,20 @@ INSERT INTO decisions (project, event_id, item_id, content, content_hash, metada
     decided_at, received_at, text_key, group_key, side, votes, audit_rate, rater_labels)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
     $22, $23, $24)
+"""
+
+# On every look at the triggers: only what is new is read, and of what is known no more than counts.
+_FACTS = """
+WITH last AS (SELECT coalesce(max(watermark), 0) AS watermark FROM jobs WHERE project = $1)
+SELECT count(*) AS decisions, count(*) FILTER (WHERE is_correction) AS corrections,
+    coalesce(min(received_at), 0) AS oldest,
+    EXISTS (SELECT FROM candidates WHERE project = $1) AS has_candidate,
+    (SELECT count(*) FROM (
+        SELECT FROM decisions
+        WHERE project = $1 AND seq <= (SELECT watermark FROM last) AND NOT $2 = ANY (reasons) LIMIT $3
+    ) AS before) AS known
+FROM decisions
+WHERE project = $1 AND seq > (SELECT watermark FROM last) AND NOT $2 = ANY (reasons)
 """
 
 # The newest decision of each item, if its label is still one of the project's; the newest items first. What

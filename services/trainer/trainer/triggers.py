@@ -12,6 +12,8 @@ _MOST_GROWTH: Final = 300
 """Under a promise a training waits for this share, or this number, of decisions more: every release begins to
 gather evidence with what is held out alone, and uses up a share of alpha. On BBC News a promise of 5% took
 1,302 decisions with trainings at every third decision more, 1,168 at every double."""
+MOST_KNOWN: Final = int(_MOST_GROWTH / _GROWTH)
+"""Known decisions from which further ones change nothing."""
 
 
 class Trigger(StrEnum):
@@ -34,7 +36,7 @@ class Facts:
     oldest_new_at: int
     """When the oldest new decision arrived, Unix milliseconds; 0 if there is none."""
     known_decisions: int = 0
-    """Those up to the dataset of the last training."""
+    """Those up to the dataset of the last training, counted to `MOST_KNOWN`."""
 
 
 def due(training: TrainingSpec, facts: Facts, now: int, *, promises: bool = False) -> Trigger | None:
