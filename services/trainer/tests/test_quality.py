@@ -1,5 +1,7 @@
 """What decisions tell about the machine's labels; scipy and cleanlab are the references."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
@@ -91,6 +93,14 @@ def test_a_worse_slice_is_found_with_examples_and_an_exact_test() -> None:
 def test_where_nothing_is_worse_hardly_anything_is_listed() -> None:
     seen = [each.kind for seed in range(20) for each in worse_slices(found_with(0.1, seed), {})]
     assert seen.count("metadata") <= 3
+
+
+def test_errors_that_each_happen_once_are_no_confusions() -> None:
+    labels = [f"l{n}" for n in range(26)]
+    rows = [Found(f"i{n}", "x", {}, labels[n % 26], labels[n % 26]) for n in range(520)]
+    for n in range(5):
+        rows[n] = replace(rows[n], label=labels[n + 7])
+    assert worse_slices(rows, {}) == [], "of 650 pairs five happen to have one"
 
 
 def test_a_confusion_stands_out() -> None:

@@ -86,20 +86,23 @@ def _against_rest(found: Sequence[Found], kind: str, name: str, rows: Sequence[i
 
 
 def _confusions(found: Sequence[Found]) -> list[_Part]:
-    """One label for another, against all other such pairs: a binomial test on the machine's label."""
+    """One label for another, against all other such pairs: a binomial test on the machine's label.
+
+    Pairs that never occur are tested too (p is 1): testing only those that do would tell of too many.
+    """
     by_machine: defaultdict[str, list[int]] = defaultdict(list)
     for row, each in enumerate(found):
         by_machine[each.machine_label].append(row)
-    labels = {each.label for each in found} | set(by_machine)
+    labels = sorted({each.label for each in found} | set(by_machine))
     pairs = Counter((each.machine_label, each.label) for each in found if each.is_error)
     total = sum(pairs.values())
     chances = len(found) * (len(labels) - 1)
     parts = []
-    for (machine, label), count in pairs.items():
-        rows = by_machine[machine]
+    for machine, label in ((m, label) for m in by_machine for label in labels if m != label):
+        rows, count = by_machine[machine], pairs[machine, label]
         elsewhere = (total - count) / (chances - len(rows)) if chances > len(rows) else 0.0
         expected = total / chances
-        errors = [row for row in rows if found[row].label == label]
+        errors = [row for row in rows if found[row].label == label] if count else []
         p_value = float(binom.sf(count - 1, len(rows), min(1.0, expected)))
         parts.append(_Part("labels", f"{machine} for {label}", rows, errors, elsewhere, p_value))
     return parts
