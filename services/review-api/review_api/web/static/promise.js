@@ -71,7 +71,7 @@ function Standing({ promise, price }) {
 }
 
 // `filled` and `mark` are shares of the bar's length.
-function Meter({ name, value, about, filled = null, mark = null, tone = "machine" }) {
+export function Meter({ name, value, about, filled = null, mark = null, tone = "machine" }) {
   return html`<div class="meter" data-meter=${name}>
     <dt>${name}</dt>
     <dd class="meter-value">${value}</dd>
