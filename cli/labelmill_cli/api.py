@@ -73,6 +73,14 @@ class Api:
         """Return how a project's promise stands."""
         return self._call("GET", f"/v1/projects/{project}/promise")
 
+    def agreement(self, project: str) -> dict[str, Any]:
+        """Return how far people agree with each other and with the machine."""
+        return self._call("GET", f"/v1/projects/{project}/agreement")
+
+    def decisions(self, project: str) -> Iterator[bytes]:
+        """Yield who decided what, one JSON document each."""
+        return self._lines(f"/v1/projects/{project}/decisions", {})
+
     def status(self, project: str) -> dict[str, Any]:
         """Return the project's counts."""
         return self._call("GET", f"/v1/projects/{project}/status")

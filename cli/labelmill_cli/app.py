@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "estimate": "estimate",
     "ingest": "items",
     "status": "status",
+    "agreement": "agreement",
     "export": "items",
     "dlq": "dlq",
     "train": "train",
