@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from trainer.audits import Audits
 from trainer.definitions import carried_over, definition_of
+from trainer.errors import WorkerFailed
 from trainer.evidence import AuditRow
 from trainer.gates import Gates, Kept
 from trainer.promises import Rescored, audits_of, usable
@@ -93,13 +94,20 @@ class Acceptances:
                 changed = set(self._projects.all())
             try:
                 for project in sorted(changed):
-                    await self._look(project)
+                    await self._try_to_look(project)
             except Exception as error:
                 if not is_passing(error):
                     raise
                 self._changed |= changed
                 log.warning("the database is away", error=repr(error))
             await asyncio.sleep(_EVERY_SECONDS)
+
+    async def _try_to_look(self, project: str) -> None:
+        try:
+            await self._look(project)
+        except WorkerFailed as error:
+            # It is looked at again with the next sweep; what was certified holds meanwhile.
+            log.warning("promise not judged", project=project, error=str(error))
 
     async def _look(self, project: str) -> None:
         event = self._projects.get(project)
@@ -119,7 +127,8 @@ class Acceptances:
     async def _judged(self, event: ProjectPublished, before: Standing | None) -> Standing:
         """Return the standing after all audits there are by now."""
         spec = event.spec
-        promise = promise_of(spec, await self._audits.pairs(spec.project))
+        family = before.gate.family + 1 if before else 1
+        promise = promise_of(spec, await self._audits.pairs(spec.project), family)
         assert promise is not None, "only projects that promise an error are judged"
         release = await self._present(spec.project)
         anew = starts_anew(promise, before, release.number if release else 0)

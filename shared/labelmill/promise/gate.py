@@ -133,6 +133,7 @@ def acceptance(promise: Promise, gate: Gate) -> Acceptance:
     total_errors = sum(each.total_errors for each in gate.evidence.values())
     missing, at_best = _missing(gate, fits)
     upper = max((fit.upper for fit in used), default=1.0)
+    rater_error = raters.rater_error_in(gate.target, promise.target)
     return Acceptance(
         state="open" if gate.is_open else "gathering" if gate.alarm_error is None else "alarm",
         thresholds=[_published(promise, gate)],
@@ -140,12 +141,12 @@ def acceptance(promise: Promise, gate: Gate) -> Acceptance:
         audits=total,
         audit_errors=total_errors,
         audits_missing=at_best if missing is None else missing,
-        error_bound=raters.machine_error(upper, promise.rater_error) if used else 1.0,
+        error_bound=raters.machine_error(upper, rater_error) if used else 1.0,
         alarms=gate.alarms,
         sentence=_sentence(promise, gate, (audits, errors), (total, total_errors), (missing, at_best)),
         target_error=promise.target,
         confidence=promise.confidence,
-        rater_error=promise.rater_error,
+        rater_error=rater_error,
     )
 
 
@@ -272,6 +273,7 @@ def _sentence(
     total: tuple[int, int],
     missing: tuple[int | None, int],
 ) -> str:
+    rater_error = raters.rater_error_in(gate.target, promise.target)
     if gate.is_open:
         return words.promise(
             promise.target,
@@ -279,7 +281,10 @@ def _sentence(
             audits=used[0],
             errors=used[1],
             raters=promise.raters,
-            rater_error=promise.rater_error,
+            rater_error=rater_error,
         )
     lack = words.gathering(*missing, audits=total[0], errors=total[1])
-    return lack if gate.alarm_error is None else words.alarm(gate.alarm_error, gate.target, lack)
+    if gate.alarm_error is None:
+        return lack
+    observed = raters.machine_error(gate.alarm_error, rater_error)
+    return words.alarm(observed, promise.target, lack)

@@ -66,6 +66,11 @@ def observed_target(target: float, rater_error: float = 0.0) -> float:
     return target * (1.0 - rater_error) + (1.0 - target) * rater_error
 
 
+def rater_error_in(observed: float, target: float) -> float:
+    """Return the rater error with which `observed_target` takes `target` (below 0.5) to `observed`."""
+    return (observed - target) / (1.0 - 2.0 * target)
+
+
 def machine_error(observed: float, rater_error: float = 0.0) -> float:
     """Return the machine's error that corresponds to a disagreement rate: the inverse, 0 to 1."""
     if rater_error >= 0.5:

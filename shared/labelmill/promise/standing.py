@@ -28,15 +28,17 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     earlier: list[Threshold] = []
 
 
-def promise_of(spec: ProjectSpec, pairs: Pairs) -> Promise | None:
+def promise_of(spec: ProjectSpec, pairs: Pairs, family: int = 1) -> Promise | None:
     """Return what a project promises, given how its raters agree; None if it promises nothing.
 
-    Of the raters' error a lower limit is taken: where several people decided few audits, it is 0.
+    Of the raters' error a lower limit is taken: where several people decided few audits, it is 0. Each
+    `family` of evidence (`Gate.family`) begins with a limit of its own, which takes its part of what all of
+    them may take, as the family does.
     """
     policy = spec.policy
     if policy.target_error is None:
         return None
-    alpha = (1 - policy.confidence) * RATER_ALPHA_SHARE
+    alpha = (1 - policy.confidence) * RATER_ALPHA_SHARE / (family * (family + 1))
     error = raters.rater_error_low(*pairs, alpha=alpha)
     people = max(policy.audit_raters, policy.decisions_per_task)
     return Promise(

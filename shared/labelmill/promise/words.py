@@ -36,7 +36,7 @@ def gathering(missing: int | None, at_best: int, *, audits: int, errors: int) ->
 
 
 def alarm(observed: float, target: float, missing: str) -> str:
-    """Return the sentence after an alarm. `observed`: the error rate among the audits that raised it."""
+    """Return the sentence after an alarm. `observed`: the machine's error among the audits that raised it."""
     return (
         f"Acceptance was closed: {share(observed)} of the audited labels were wrong where at most "
         f"{share(target)} was promised. {missing}"

@@ -244,7 +244,7 @@ def test_an_error_of_raters_that_was_measured_is_allowed_for_and_told() -> None:
     assert state.target == pytest.approx(0.1 * 0.9 + 0.9 * 0.1)
     told = gate.acceptance(forgiving, state)
     assert "allowing for reviewers who err in at least 10% of cases" in told.sentence
-    assert (told.rater_error, told.target_error) == (0.1, 0.1)
+    assert (told.rater_error, told.target_error) == (pytest.approx(0.1), 0.1)
     assert told.error_bound <= forgiving.target
     noisy = [audit._replace(error=audit.seq % 10 == 9) for audit in right(400)]
     assert after(noisy, forgiving).is_open

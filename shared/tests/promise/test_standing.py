@@ -14,6 +14,7 @@ from labelmill.promise.standing import (
     published,
     starts_anew,
 )
+from scipy.special import betainc
 
 quick = settings(max_examples=60, deadline=None)
 PROMISE = Promise(target=0.2, confidence=0.8)
@@ -52,8 +53,27 @@ def test_the_truth_of_an_audit_is_of_all_who_decide_it(
     promise = promise_of(spec(audit_raters=audit_raters, decisions_per_task=decisions), PAIRS)
     assert promise is not None
     assert promise.raters == people
-    low = rater_error_low(*PAIRS, alpha=0.05 * RATER_ALPHA_SHARE)
+    low = rater_error_low(*PAIRS, alpha=0.05 * RATER_ALPHA_SHARE / 2)
     assert promise.rater_error == pytest.approx(majority_error(low, people))
+
+
+def test_the_raters_limits_of_all_families_together_take_no_more_than_their_share() -> None:
+    taken = 0.0
+    for family in range(1, 500):
+        promise = promise_of(spec(), PAIRS, family)
+        assert promise is not None
+        taken += float(betainc(180, 821, 2 * promise.rater_error))
+    assert taken <= 0.05 * RATER_ALPHA_SHARE
+
+
+def test_what_is_told_of_raters_is_what_the_evidence_in_force_began_with() -> None:
+    first, later = promise_of(spec(), PAIRS, 1), promise_of(spec(), Pairs(2000, 360), 2)
+    assert first is not None
+    assert later is not None
+    begun = judged(first, None, 0, 0, right(25))
+    told = published(spec(), judged(later, begun, 0, 0, right(25, first=25)))
+    assert told.rater_error == pytest.approx(first.rater_error)
+    assert told.rater_error < later.rater_error
 
 
 @given(st.floats(0.5, 0.999), st.sampled_from([PAIRS, Pairs(0, 0), Pairs(50, 0), Pairs(50, 20)]))
