@@ -12,6 +12,9 @@ from labelmill.runtime.settings import DatabaseSettings
 
 log = structlog.get_logger(__name__)
 
+_MIGRATION_SECONDS = 24 * 3600.0
+"""Longest that a migration, or the wait for another process's, may take: no statement of the services' is
+as long as one that reads or writes a whole table."""
 _MIGRATION_LOCK = 0x6C6D
 """Advisory lock key: processes of one service that start together migrate one after the other."""
 
@@ -75,7 +78,9 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
     )
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
-            "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", _MIGRATION_LOCK
+            "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))",
+            _MIGRATION_LOCK,
+            timeout=_MIGRATION_SECONDS,
         )
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations"
@@ -84,6 +89,6 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
         done: set[Any] = {row["name"] for row in await connection.fetch("SELECT name FROM schema_migrations")}
         for script in scripts:
             if script.name not in done:
-                await connection.execute(script.read_text())
+                await connection.execute(script.read_text(), timeout=_MIGRATION_SECONDS)
                 await connection.execute("INSERT INTO schema_migrations (name) VALUES ($1)", script.name)
                 log.info("migration applied", package=package, migration=script.name)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 from labelmill.events import AcceptancePublished, QualityPublished
@@ -12,6 +13,8 @@ from labelmill.runtime.tasks import break_off, supervised
 from labelmill.topics import ACCEPTANCE, QUALITY
 
 News = AcceptancePublished | QualityPublished
+IsNewest = Callable[[], bool]
+"""Returns whether no later event of the same project and type has been heard."""
 
 _PUT = """
 INSERT INTO published (project, topic, payload, published_at) VALUES ($1, $2, $3, $4)
@@ -45,7 +48,7 @@ class NewsLog:
     """A component that writes down the news it hears, and then tells each of `then` of it."""
 
     def __init__(
-        self, store: Published, then: Sequence[Callable[[News], Awaitable[None]]], health: Health
+        self, store: Published, then: Sequence[Callable[[News, IsNewest], Awaitable[None]]], health: Health
     ) -> None:
         self._store = store
         self._then = then
@@ -71,9 +74,13 @@ class NewsLog:
             await self._heard.wait()
             self._heard.clear()
             while self._unwritten:
-                event = self._unwritten.pop(next(iter(self._unwritten)))
+                key = next(iter(self._unwritten))
+                event = self._unwritten.pop(key)
                 async for attempt in outages():
                     with attempt:
                         await self._store.put(event)
                         for tell in self._then:
-                            await tell(event)
+                            await tell(event, partial(self._is_newest, key))
+
+    def _is_newest(self, key: tuple[str, type[News]]) -> bool:
+        return key not in self._unwritten

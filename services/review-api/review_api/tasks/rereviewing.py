@@ -10,7 +10,7 @@ from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import outages
 from labelmill.runtime.tasks import break_off, supervised
 
-from review_api.projects.published import News
+from review_api.projects.published import IsNewest, News
 from review_api.tasks.rereviews import Rereviews
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class Rereviewing:
     async def stop(self) -> None:
         await break_off(self._clock)
 
-    async def hear(self, event: News) -> None:
+    async def hear(self, event: News, _: IsNewest) -> None:
         """Open the tasks of the decisions that are doubted; hearing of one again changes nothing."""
         if isinstance(event, QualityPublished):
             self._suspects[event.project] = event.quality.suspects
