@@ -201,14 +201,16 @@ async def test_the_newest_decisions_are_read_by_an_index(review: Review, databas
     ann, ben = await review.account("ann8", "reviewer"), await review.account("ben8", "reviewer")
     for person in (ann, ben):
         await decide(review, person, 6, always("positive"))
-    found = await store.Decisions(database).newest(review.project, 0, 4_000_000_000_000, 4)
+    found, limited = await store.Decisions(database).newest(review.project, 0, 4_000_000_000_000, 4)
+    assert limited
     assert len(found) == 8, "four decisions belong to four tasks, of which all decisions come along"
     assert {decision.reviewer for decision in found} == {"ann8", "ben8"}
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         rows = await connection.fetch(
-            "EXPLAIN " + store._DECISIONS, review.project, 0, 4_000_000_000_000, 20_000
+            "EXPLAIN " + store._NEWEST, review.project, 0, 4_000_000_000_000, 20_000
         )
+        rows += await connection.fetch("EXPLAIN " + store._DECISIONS, [1, 2])
     plan = "\n".join(row[0] for row in rows)
     assert "decisions_by_project" in plan
     assert "Seq Scan" not in plan

@@ -21,17 +21,17 @@ MOST_DECISIONS: Final = 20_000
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer. Figures are of one guideline, those by week of all; `decisions` were read, and
-    `limited` if there are more in the window. `contents` are beginnings of the examples' texts."""
+    """The whole answer. Figures are of one guideline, those by week of all; it rests on `decisions`, and
+    is `limited` if there may be more in the window. `contents` are beginnings of the examples' texts."""
 
     guideline_version: int
     since: int
     until: int
     decisions: int
-    limited: bool
     verdict: Verdict
     comparisons: list[Comparison]
     pairs: list[Confused]
+    limited: bool = False
     contents: dict[str, str] = {}
 
 
@@ -57,12 +57,12 @@ class Agreements:
             raise ApiError(404, "unknown_guideline", f"{project!r} has no guideline version {wanted}")
         end = until or int(time.time() * 1000) + 1
         async with self._turn:
-            read = await self._decisions.newest(project, since, end, MOST_DECISIONS)
+            read, limited = await self._decisions.newest(project, since, end, MOST_DECISIONS)
             window = {"guideline_version": wanted, "since": since, "until": end}
             found = await asyncio.to_thread(_compared, read, labels, version.spec.kind, **window)
         items = {example.item_id for pair in found.pairs for example in pair.examples}
         contents = await self._decisions.contents(project, sorted(items))
-        return msgspec.structs.replace(found, contents=contents)
+        return msgspec.structs.replace(found, limited=limited, contents=contents)
 
 
 def _compared(
@@ -77,7 +77,6 @@ def _compared(
         since=since,
         until=until,
         decisions=sum(len(unit.said) for unit in found),
-        limited=len(read) >= MOST_DECISIONS,
         verdict=verdict(compared, pairs),
         comparisons=compared,
         pairs=pairs,

@@ -94,7 +94,9 @@ def comparisons(
     def one(between: Between, blind: bool) -> Comparison:
         chosen = [unit for unit in units if unit.blind == blind]
         now = [unit for unit in chosen if unit.guideline_version == guideline_version]
-        ratings = _RATINGS[between](now, len(labels.names))
+        # What there is to choose from counts for AC1: labels of other guidelines are none of it.
+        options = max([labels.offered, *(unit.highest() + 1 for unit in now)])
+        ratings = _RATINGS[between](now, options)
         return Comparison(
             between=between,
             blind=blind,
@@ -102,7 +104,7 @@ def comparisons(
             percent=percent(ratings),
             cohen=cohen(ratings),
             fleiss=fleiss(ratings),
-            alpha=alpha(ratings, apart),
+            alpha=alpha(ratings, apart[:options, :options]),
             ac1=ac1(ratings),
             labels=_by_label(ratings, labels),
             weeks=_by_week(chosen, between, apart),

@@ -13,20 +13,20 @@ _PAGE_ROWS: Final = 2000
 _MOST_CHARACTERS: Final = 600
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+_NEWEST: Final = """
+SELECT task_id FROM decisions
+WHERE project = $1 AND decided_at >= to_timestamp($2::float8 / 1000)
+  AND decided_at < to_timestamp($3::float8 / 1000)
+ORDER BY decided_at DESC, task_id DESC, slot DESC LIMIT $4
+"""
+
 # LATERAL with OFFSET 0 keeps these as look-ups by key. A second look is taken where the machine
 # contradicts: its decisions would show people less agreed than they are.
 _DECISIONS: Final = """
 SELECT d.task_id, d.item_id, d.reviewer, d.label, d.guideline_version,
        (extract(epoch FROM d.decided_at) * 1000)::bigint AS decided_at, t.blind,
        t.guideline_version AS routed_under, r.label AS machine_label
-FROM (
-    SELECT DISTINCT task_id FROM (
-        SELECT task_id FROM decisions
-        WHERE project = $1 AND decided_at >= to_timestamp($2::float8 / 1000)
-          AND decided_at < to_timestamp($3::float8 / 1000)
-        ORDER BY decided_at DESC, task_id DESC, slot DESC LIMIT $4
-    ) newest
-) n
+FROM unnest($1::bigint[]) AS n(task_id)
 CROSS JOIN LATERAL (
     SELECT * FROM tasks t WHERE t.task_id = n.task_id AND t.label IS NOT NULL OFFSET 0
 ) t
@@ -83,10 +83,12 @@ class Decisions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def newest(self, project: str, since: int, until: int, most: int) -> list[Decision]:
-        """Return the decisions of settled tasks to which the newest `most` in a window of time belong."""
-        rows = await self._database.pool.fetch(_DECISIONS, project, since, until, most)
-        return [Decision(*row) for row in rows]
+    async def newest(self, project: str, since: int, until: int, most: int) -> tuple[list[Decision], bool]:
+        """Return all decisions of the settled tasks to which the newest `most` of a window of time belong,
+        and whether there may be more."""
+        newest = await self._database.pool.fetch(_NEWEST, project, since, until, most)
+        rows = await self._database.pool.fetch(_DECISIONS, list({row["task_id"] for row in newest}))
+        return [Decision(*row) for row in rows], len(newest) == most
 
     async def labels(self, project: str, guideline_version: int) -> list[str] | None:
         """Return the labels of a guideline; None if there is no such guideline."""

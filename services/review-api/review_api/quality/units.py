@@ -44,6 +44,10 @@ class Unit:
     machine: int | None
     said: tuple[tuple[int, int], ...]
 
+    def highest(self) -> int:
+        """Return the highest number of a label here."""
+        return max(self.machine or 0, *(label for _, label in self.said))
+
     @property
     def week(self) -> int:
         """Return the begin of the week, Monday 0:00 UTC, in Unix milliseconds."""
@@ -53,13 +57,18 @@ class Unit:
 
 @dataclass
 class Labels:
-    """Numbers labels: those there are to choose from first, then any others as they come."""
+    """Numbers labels: the `offered` ones that a guideline has first, then others as they come.
+
+    Those others are of other guidelines, or of a kind whose labels cannot be listed.
+    """
 
     names: list[Any]
+    offered: int = 0
     _number: dict[bytes, int] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.offered = len(self.names)
         self._number = {_canonical(name): number for number, name in enumerate(self.names)}
 
     def number(self, text: str) -> int:

@@ -1,0 +1,114 @@
+"""From decisions to comparisons and words, without a database."""
+
+import pytest
+from labelmill.kinds import kind_named
+from review_api.quality.comparing import Comparison, comparisons, confused
+from review_api.quality.units import Decision, Labels, Unit, units
+from review_api.quality.words import verdict
+
+DAY = 86_400_000
+FOREVER = 10**15
+
+
+def decision(task: int, reviewer: str, label: str, **fields: object) -> Decision:
+    known = {
+        "task_id": task,
+        "item_id": f"i{task}",
+        "reviewer": reviewer,
+        "label": f'"{label}"',
+        "guideline_version": 1,
+        "decided_at": task * 1000,
+        "blind": True,
+        "routed_under": 1,
+        "machine_label": '"yes"',
+    }
+    return Decision(**(known | fields))  # type: ignore[arg-type]
+
+
+def both(task: int, one: str, other: str, **fields: object) -> list[Decision]:
+    return [decision(task, "ann", one, **fields), decision(task, "ben", other, **fields)]
+
+
+def compared(found: list[Unit], labels: Labels, version: int = 1) -> dict[tuple[str, bool], Comparison]:
+    all_of = comparisons(found, labels, kind_named("choice"), version)
+    return {(one.between, one.blind): one for one in all_of}
+
+
+def test_a_week_begins_on_monday_at_midnight_utc() -> None:
+    labels = Labels(["yes"])
+    monday = 1_780_272_000_000  # 2026-06-01
+    for at, week in ((monday, monday), (monday - 1, monday - 7 * DAY), (monday + 7 * DAY - 1, monday)):
+        (unit,) = units([decision(1, "ann", "yes", decided_at=at)], labels, 0, FOREVER)
+        assert unit.week == week
+
+
+def test_a_unit_is_what_was_said_by_one_guideline() -> None:
+    labels = Labels(["yes", "no"])
+    said = [
+        decision(1, "ben", "no", guideline_version=2, decided_at=9),
+        decision(1, "ann", "yes", decided_at=5),
+        decision(1, "cid", "no", decided_at=4),
+    ]
+    old, new = sorted(units(said, labels, 0, FOREVER), key=lambda unit: unit.guideline_version)
+    assert [label for _, label in old.said] == [1, 0], "the first decision comes first"
+    assert (old.machine, new.machine) == (0, None), "the machine went by the old guideline"
+    assert units(said, labels, 6, FOREVER) == [new], "the window is of the time of the last decision"
+    assert units(said, labels, 0, 5) == []
+
+
+def test_labels_are_the_same_however_they_are_written() -> None:
+    labels = Labels(["é", "no"])
+    assert labels.number('"\\u00e9"') == labels.number('"é"') == 0
+    assert labels.number('{"b": 1, "a": 2}') == labels.number('{"a":2,"b":1}') == 2
+    assert (labels.offered, labels.shown(2)) == (2, '{"b":1,"a":2}')
+
+
+def test_labels_of_another_guideline_are_not_there_to_choose_from() -> None:
+    now = [each for task in range(20) for each in both(task, "yes", "no" if task % 5 == 0 else "yes")]
+    before = [each for task in range(90, 99) for each in both(task, "maybe", "maybe", guideline_version=0)]
+    labels, alone = Labels(["yes", "no"]), Labels(["yes", "no"])
+    with_old = compared(units([*now, *before], labels, 0, FOREVER), labels)["people", True]
+    without = compared(units(now, alone, 0, FOREVER), alone)["people", True]
+    assert (with_old.ac1, with_old.alpha) == (without.ac1, without.alpha)
+    assert len(with_old.weeks) == 2
+
+
+def test_items_that_one_person_decided_say_nothing_about_people() -> None:
+    labels = Labels(["yes", "no"])
+    said = [each for task in range(12) for each in both(task, "yes", "no" if task % 4 == 0 else "yes")]
+    single = [decision(task, "ann", "no") for task in range(50, 70)]
+    found = compared(units([*said, *single], labels, 0, FOREVER), labels)
+    assert found["people", True].fleiss.items == 12
+    assert found["people", True].percent.value == pytest.approx(9 / 12)
+    assert found["machine", True].percent.value == pytest.approx(12 / 32)
+    alone = compared(units(single, labels, 0, FOREVER), labels)["people", True]
+    assert alone.alpha.undefined == "there is one rater only"
+
+
+def test_the_least_clear_label_comes_first_and_the_most_confused_pair() -> None:
+    labels = Labels(["yes", "no", "maybe"])
+    said = [each for task in range(30) for each in both(task, "yes", "yes")]
+    said += [each for task in range(30, 50) for each in both(task, "no", "no" if task % 2 else "maybe")]
+    said += [each for task in range(50, 60) for each in both(task, "maybe", "maybe")]
+    said += both(60, "yes", "no")
+    found = units(said, labels, 0, FOREVER)
+    first, second = confused(found, labels, 1)
+    assert (first.labels, first.items, first.either) == (("no", "maybe"), 10, 31)
+    assert [example.item_id for example in first.examples] == ["i48", "i46", "i44"], "the newest"
+    assert first.examples[0].said == {"no": 1, "maybe": 1}
+    assert (second.labels, second.items) == (("yes", "no"), 1)
+    people = compared(found, labels)["people", True]
+    assert [one.label for one in people.labels][-1] == "yes"
+    said_in_words = verdict([people], [first, second])
+    assert said_in_words.state == "fair"
+    assert "least clear about “" in said_in_words.sentence
+    assert "Most often confused are “no” and “maybe”: 10 of the 31 items" in said_in_words.sentence
+
+
+def test_a_dominating_label_is_named() -> None:
+    labels = Labels(["yes", "no"])
+    said = [each for task in range(95) for each in both(task, "yes", "yes")]
+    said += [each for task in range(95, 100) for each in both(task, "yes", "no")]
+    found = verdict([compared(units(said, labels, 0, FOREVER), labels)["people", True]], [])
+    assert found.state == "poor"
+    assert "One label dominates, where alpha is strict: AC1 is 0.95" in found.sentence
