@@ -25,7 +25,7 @@ from benchmarks.evaluation.streams import Booleans
 DECISIONS = 300
 SEEDS = 20
 POOLED = "pooled"
-"""The system's own confidence: LLM and student, weighed by reliabilities."""
+"""The system's own confidence: LLM and student, weighed by reliabilities and corrected."""
 STAGES = ("before", "after")
 """Of calibration."""
 
@@ -80,7 +80,8 @@ class Draw:
         model, out_of_fold = learning.fit_student(learned, len(self.data.labels))
         assert model is not None, "the decisions are enough for a student"
         assert out_of_fold is not None
-        machine = Machine(len(self.data.labels), model, {}, learning.calibrator_of(out_of_fold, learned))
+        calibrator = learning.calibrator_of(out_of_fold, learned)
+        machine = Machine(len(self.data.labels), model, calibrator=calibrator)
         shares = learning.shares_of(model, self.data.vectors[others], machine.options)
         return self._judged(machine, shares, others)
 

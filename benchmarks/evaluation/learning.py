@@ -1,7 +1,7 @@
 """What the trainer and the autolabeler do with decisions, on arrays: student, pool, calibration. Pure.
 
 The parts are the running system's: `trainer.student`, `trainer.reliabilities`, `labelmill.pooling`,
-`trainer.calibrating` and `labelmill.calibration`.
+`trainer.correcting`, `trainer.calibrating` and `labelmill.calibration`.
 """
 
 from dataclasses import dataclass, field
@@ -10,13 +10,15 @@ import numpy as np
 from labelmill.calibration import calibrated_all
 from labelmill.embedding import MINILM
 from labelmill.events import Vote
-from labelmill.pooling import LEAST_SHARE, pool_all
-from labelmill.releases import Calibrator, Reliability, StudentModel
+from labelmill.pooling import LEAST_SHARE, corrected_all, pool_all
+from labelmill.releases import Calibrator, Correction, Reliability, StudentModel
 from labelmill.student import probabilities
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
-from trainer import calibrating, reliabilities, student
+from trainer import calibrating, correcting, reliabilities, student
+from trainer.correcting import Pools
 from trainer.errors import NotEnough
+from trainer.learning import outcomes
 
 from benchmarks.evaluation.data import Floats, Integers
 
@@ -43,20 +45,27 @@ class Machine:
     options: int
     student: StudentModel | None = None
     reliabilities: dict[str, Reliability] = field(default_factory=dict)
+    correction: Correction | None = None
     calibrator: Calibrator | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the options: their numbers."""
+        return names_of(self.options)
 
     def student_shares(self, vectors: Vectors) -> Floats | None:
         """Return the student's distributions, shape (items, options), or None if there is no student."""
         return None if self.student is None else shares_of(self.student, vectors, self.options)
 
     def pooled(self, llm: Floats, students: Floats | None) -> Floats:
-        """Return the pool of both votes: by reliabilities if there are any, else their mean."""
+        """Return the pool of both votes: by reliabilities if there are any, corrected; else their mean."""
         votes = [llm] if students is None else [llm, students]
         if not self.reliabilities:
             return mean_pool(votes, self.options)
         names = (LLM, STUDENT)[: len(votes)]
         weights = np.array([self.reliabilities[name].weight for name in names])
-        return pool_all(np.stack([evidence(shares) for shares in votes], axis=1), weights)
+        pools = pool_all(np.stack([evidence(shares) for shares in votes], axis=1), weights)
+        return pools if self.correction is None else corrected_all(self.correction, self.labels, pools)
 
     def calibrated(self, pooled: Floats) -> Floats:
         """Return the probability of being right of each pool's first label; as pooled if not calibrated."""
@@ -69,6 +78,11 @@ class Machine:
         """Return the label of each item and the calibrated probability that it is right."""
         pooled = self.pooled(llm, self.student_shares(vectors))
         return pooled.argmax(axis=1), self.calibrated(pooled)
+
+
+def names_of(options: int) -> list[str]:
+    """Return the labels: the options by number."""
+    return [str(number) for number in range(options)]
 
 
 def shares_of(model: StudentModel, vectors: Vectors, options: int) -> Floats:
@@ -93,33 +107,38 @@ def evidence(shares: Floats) -> Floats:
 
 
 def learn(decided: Decided, options: int, *, with_student: bool = True) -> Machine:
-    """Return what a training on these decisions publishes: the student, reliabilities and the calibrator,
-    fitted on out-of-fold votes of the student."""
+    """Return what a training on these decisions publishes: the student, reliabilities, the correction and the
+    calibrator, fitted on out-of-fold votes of the student."""
     model, students = fit_student(decided, options) if with_student else (None, None)
     votes = _votes(decided.llm, students)
     trusted = reliabilities.fit(
         reliabilities.Ballots(
-            labels=[str(number) for number in range(options)],
+            labels=names_of(options),
             votes=votes,
             truth=[str(label) for label in decided.labels],
             weights=decided.weights,
         )
     )
-    machine = Machine(options, model, trusted)
-    return Machine(options, model, trusted, calibrator_of(machine.pooled(decided.llm, students), decided))
+    pools = _pools(Machine(options, model, trusted).pooled(decided.llm, students), decided)
+    voters = [LLM, STUDENT] if model else [LLM]
+    corrected = correcting.correct(voters, pools)
+    calibrator = calibrating.fit(voters, outcomes(pools, corrected.shares))
+    return Machine(options, model, trusted, corrected.correction, calibrator)
 
 
 def calibrator_of(shares: Floats, decided: Decided) -> Calibrator | None:
     """Return the calibrator of distributions over decided items, or None if these are too few."""
-    labels = shares.argmax(axis=1)
-    outcomes = calibrating.Outcomes(
-        labels=[str(label) for label in labels],
-        confidences=shares.max(axis=1),
-        right=labels == decided.labels,
+    return calibrating.fit([LLM, STUDENT], outcomes(_pools(shares, decided), shares))
+
+
+def _pools(shares: Floats, decided: Decided) -> Pools:
+    return Pools(
+        labels=names_of(shares.shape[1]),
+        shares=shares,
+        truth=[str(label) for label in decided.labels],
         weights=decided.weights,
-        groups=[str(row) for row in range(len(labels))],
+        groups=[str(row) for row in range(len(shares))],
     )
-    return calibrating.fit([LLM, STUDENT], outcomes)
 
 
 def fit_student(decided: Decided, options: int) -> tuple[StudentModel | None, Floats | None]:

@@ -53,6 +53,20 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
 
 
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """What one set of voters names too often or too seldom: vector scaling (Guo et al. 2017) of their pool.
+
+    The pooled log-probability of each label is multiplied by `scale` (0 or more), and the label's bias, in
+    nats, is added; a label without one has 0. `voters` as in `Calibrator`: it is for these together only.
+    """
+
+    voters: list[str]
+    scale: float
+    biases: dict[str, float]
+    decisions: int = 0
+    """How many decisions it was fitted on."""
+
+
 class Calibrator(msgspec.Struct, frozen=True, kw_only=True):
     """Turns the pooled confidence of one set of voters into the probability of being right.
 
@@ -95,6 +109,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """By voter name; a voter that is missing is believed as it is. Empty: the votes' mean is the pool."""
     calibrators: list[Calibrator] = []
     """By set of voters; a set that is missing is not calibrated, so a promise accepts nothing from it."""
+    corrections: list[Correction] = []
+    """By set of voters; the pool of a set that is missing stays as it is."""
     embedder: str = ""
     """Which embedder the vectors of `shots` come from."""
     shots: list[Shot] = []

@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelmill.events import Vote
 from labelmill.kinds import kind_named
-from labelmill.pooling import FUNCTION, FUNCTIONS, LEAST_SHARE, Pool, coin_evidence, pool_all, voter_set
-from labelmill.releases import Reliability
+from labelmill.pooling import (
+    FUNCTION,
+    FUNCTIONS,
+    LEAST_SHARE,
+    Pool,
+    coin_evidence,
+    corrected_all,
+    pool_all,
+    voter_set,
+)
+from labelmill.releases import Correction, Reliability
 
 LABELS = ("a", "b", "c")
 CHOICE = kind_named("choice")
@@ -146,6 +155,63 @@ def test_many_items_at_once_are_pooled_as_one_by_one(items: list[list[tuple[floa
             evidence[row, names.index(vote.voter)] = one_by_one.evidence(vote)
     expected = [list(one_by_one(item).probabilities.values()) for item in votes]
     assert pool_all(evidence, np.array(weights)) == pytest.approx(np.array(expected))
+
+
+def corrected(correction: Correction, *votes: Vote, labels: tuple[str, ...] = LABELS) -> dict[str, float]:
+    trusted = {vote.voter: Reliability(accuracy=0.7) for vote in votes}
+    return Pool(CHOICE, labels, trusted, [correction])(votes).probabilities
+
+
+def test_a_correction_multiplies_the_evidence_and_adds_the_bias_of_each_label() -> None:
+    correction = Correction(voters=["one"], scale=0.5, biases={"a": -math.log(3), "b": math.log(2)})
+    masses = np.sqrt([0.81, 0.16, 0.03]) * [1 / 3, 2, 1]
+    found = corrected(correction, soft("one", 0.81, 0.16, 0.03))
+    assert list(found.values()) == pytest.approx(masses / masses.sum())
+
+
+def test_a_correction_is_for_exactly_those_who_voted() -> None:
+    correction = Correction(voters=[FUNCTIONS, "one"], scale=1.0, biases={"c": 9.0})
+    alone, beside = soft("one", 0.5, 0.3, 0.2), soft("two", 0.5, 0.3, 0.2)
+    assert list(corrected(correction, alone).values()) == pytest.approx([0.5, 0.3, 0.2])
+    assert corrected(correction, alone, beside)["a"] > 0.5
+    assert corrected(correction, alone, hard("f", "a"), beside)["a"] > 0.5
+    assert corrected(correction, alone, hard("f", "a"), hard("g", "b"))["c"] > 0.9
+
+
+def test_a_correction_knows_nothing_of_new_labels_and_keeps_none_that_was_dropped() -> None:
+    correction = Correction(voters=["one"], scale=1.0, biases={"dropped": 5.0, "a": -math.log(2)})
+    found = corrected(correction, soft("one", 0.5, 0.3, 0.2))
+    assert list(found.values()) == pytest.approx(np.array([0.25, 0.3, 0.2]) / 0.75)
+
+
+biases = st.tuples(*[st.floats(-4.0, 4.0)] * 3)
+
+
+@given(st.lists(distributions, min_size=1, max_size=3))
+def test_a_correction_of_scale_one_without_biases_changes_nothing(voters: list[tuple[float, ...]]) -> None:
+    votes = [soft(str(number), *shares) for number, shares in enumerate(voters)]
+    trusted = {vote.voter: Reliability(accuracy=0.7) for vote in votes}
+    nothing = Correction(voters=[vote.voter for vote in votes], scale=1.0, biases=dict.fromkeys(LABELS, 0.0))
+    assert corrected(nothing, *votes) == Pool(CHOICE, LABELS, trusted)(votes).probabilities
+
+
+@given(distributions, st.floats(0.0, 3.0), biases, st.permutations(LABELS))
+def test_a_correction_does_not_mind_the_order_of_the_labels(
+    shares: tuple[float, ...], scale: float, added: tuple[float, ...], order: list[str]
+) -> None:
+    correction = Correction(voters=["one"], scale=scale, biases=dict(zip(LABELS, added, strict=True)))
+    found = corrected(correction, soft("one", *shares))
+    turned = corrected(correction, soft("one", *shares), labels=tuple(order))
+    assert turned == pytest.approx(found)
+
+
+@given(st.lists(distributions, min_size=1, max_size=8), st.floats(0.0, 3.0), biases)
+def test_many_pools_at_once_are_corrected_as_one_by_one(
+    items: list[tuple[float, ...]], scale: float, added: tuple[float, ...]
+) -> None:
+    correction = Correction(voters=["one"], scale=scale, biases=dict(zip(LABELS, added, strict=True)))
+    one_by_one = [list(corrected(correction, soft("one", *shares)).values()) for shares in items]
+    assert corrected_all(correction, LABELS, np.array(items)) == pytest.approx(np.array(one_by_one))
 
 
 @given(st.floats(0.0, 1.0), st.integers(2, 26))

@@ -35,6 +35,15 @@ def test_what_is_judged_does_not_change_what_is_learned(tweets: DataSet) -> None
         assert (one.decided != other.decided).all()
 
 
+def test_the_llm_does_not_make_the_student_worse(tweets: DataSet) -> None:
+    """It names one of the two labels too often, which is corrected: its vote adds to the student's."""
+    draws = [Draw.of(tweets, np.random.default_rng(seed)) for seed in range(3)]
+    pooled, student = (
+        np.mean([draw.judged(source).true.mean() for draw in draws]) for source in (POOLED, STUDENT)
+    )
+    assert pooled > student
+
+
 def test_a_decision_is_the_answer_of_one_of_the_raters(tweets: DataSet) -> None:
     decisions = tweets.decisions(np.random.default_rng(2))
     assert (decisions != NO_ANSWER).all()

@@ -132,7 +132,7 @@ def plan_of(
         release=number,
         llm=llm,
         student=_student(spec, release),
-        pool=Pool(kind, spec.label_names, release.reliabilities if release else {}),
+        pool=Pool.of(kind, spec.label_names, release),
         calibrations=Calibrations(release.calibrators if release else []),
         tiers=by_price([voter.price for voter in llm]),
         functions=tuple(function_voter(v, spec.label_names) for v in spec.voters if v.type == "function"),

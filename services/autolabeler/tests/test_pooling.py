@@ -1,5 +1,6 @@
 """Votes and scores."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,15 @@ from autolabeler.plan import Plan, StudentVoter, plan_of
 from autolabeler.pooling import Paid, event_id, llm_vote, score, student_opinion, student_vote
 from autolabeler.voters import Answer
 from labelmill.events import ItemIngested, ProjectPublished
-from labelmill.releases import Calibrator, Evaluation, FineTunedModel, Release, Reliability, StudentModel
+from labelmill.releases import (
+    Calibrator,
+    Correction,
+    Evaluation,
+    FineTunedModel,
+    Release,
+    Reliability,
+    StudentModel,
+)
 
 ITEM = ItemIngested(project="p", item_id="i", content="good", metadata={"lang": "en"}, ingested_at=5)
 LLM = {"name": "llm", "type": "llm", "model": "small", "input_usd_per_mtok": 2.0, "output_usd_per_mtok": 10.0}
@@ -94,6 +103,24 @@ def test_a_release_says_how_far_voters_are_believed_and_what_their_confidence_is
     assert (event.label, event.calibrated) == ("positive", True)
     assert event.confidence == pytest.approx(pooled - 0.1)
     assert not score(plan, ITEM, [], content_hash="h", event_id="e", now_ms=7).calibrated
+
+
+def test_a_release_corrects_what_those_who_voted_name_too_often(make_project: Make) -> None:
+    """Calibrated is the corrected pool, and the label is the corrected one."""
+    calibrator = Calibrator(voters=["llm"], kind="platt", offsets={"negative": -1.0}, decisions=100)
+    learned = release(
+        reliabilities={"llm": Reliability(accuracy=0.6)},
+        corrections=[Correction(voters=["llm"], scale=1.0, biases={"positive": math.log(0.25)})],
+        calibrators=[calibrator],
+    )
+    plan = plan_of(make_project([LLM, {**LLM, "name": "other"}]), learned)
+    votes = [llm_vote(voter, plan.labels, [Paid(Answer((0.6, 0.3, 0.1), 1, 1), True)]) for voter in plan.llm]
+    event = score(plan, ITEM, votes[:1], content_hash="h", event_id="e", now_ms=7)
+    assert list(event.probabilities.values()) == pytest.approx([0.15 / 0.55, 0.3 / 0.55, 0.1 / 0.55])
+    odds = 0.3 / 0.25 * math.exp(-1)
+    assert (event.label, event.calibrated) == ("negative", True)
+    assert event.confidence == pytest.approx(odds / (1 + odds))
+    assert score(plan, ITEM, votes, content_hash="h", event_id="e", now_ms=7).label == "positive"
 
 
 def test_without_a_vote_every_label_is_as_likely(plan: Plan) -> None:

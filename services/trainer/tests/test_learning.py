@@ -1,10 +1,12 @@
 """What decisions teach of the voters, and scores made anew with it."""
 
+import msgspec
 import numpy as np
 import pytest
 from labelmill.events import Vote
 from labelmill.projects import project_from
 from labelmill.releases import Evaluation, Release, StudentModel
+from scipy.special import expit
 from trainer.cast import Cast
 from trainer.evaluation import Verdict
 from trainer.jobs import Proposal, next_release
@@ -39,7 +41,7 @@ def said(share: float, model: str = "m") -> Vote:
     )
 
 
-def learned_release(**fields: object) -> Release:
+def learned_release() -> Release:
     rng = np.random.default_rng(0)
     truth = rng.random(400) < 0.5
     right = rng.random((2, 400)) < [[0.75], [0.85]]
@@ -52,9 +54,64 @@ def learned_release(**fields: object) -> Release:
         weights=np.ones(400),
         groups=[str(row) for row in range(400)],
     )
+    return release_of(decided)
+
+
+def release_of(decided: Decided) -> Release:
     found = learn(SPEC, Cast(SPEC, STUDENT, None), decided)
-    proposal = Proposal(JUDGED, Verdict(True, ""), STUDENT, None, found.reliabilities, found.calibrators)
+    proposal = Proposal(
+        JUDGED,
+        Verdict(True, ""),
+        STUDENT,
+        None,
+        found.reliabilities,
+        found.corrections,
+        found.calibrators,
+    )
     return next_release(proposal, None, "d", 400, 0)
+
+
+def with_a_favourite(rng: np.random.Generator, count: int) -> Decided:
+    """Decisions on items where the LLM leans to `a`, whatever it sees, and the student does not."""
+    truth = rng.random(count) < 0.5
+    seen = rng.normal(np.where(truth, 1.0, -1.0), 1.0, (2, count))
+    llm, student = expit(2 * seen[0] + 2.0), expit(2 * seen[1])
+    return Decided(
+        votes=[[said(float(share))] for share in llm],
+        shares=np.column_stack([student, 1 - student]),
+        labels=["a" if each else "b" for each in truth],
+        weights=np.ones(count),
+        groups=[str(row) for row in range(count)],
+    )
+
+
+def rescored(release: Release, decided: Decided) -> tuple[float, float]:
+    """Return the accuracy and the mean confidence of the machine on decided items."""
+    assert decided.shares is not None
+    scorer = Scorer(SPEC, release)
+    items = [Votes(*row) for row in zip(decided.votes, decided.shares, decided.labels, strict=True)]
+    found = [scorer.pooled(item) for item in items]
+    right = [each.label == label for each, label in zip(found, decided.labels, strict=True)]
+    return float(np.mean(right)), float(np.mean([each.confidence for each in found]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_voter_that_names_one_label_too_often_is_corrected_before_it_is_calibrated(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    release, unseen = release_of(with_a_favourite(rng, 300)), with_a_favourite(rng, 4000)
+    (correction,) = release.corrections
+    assert correction.voters == ["llm", "student"]
+    assert correction.biases["a"] < 0 < correction.biases["b"]
+    assert unseen.shares is not None
+    student = float(np.mean((unseen.shares[:, 0] > 0.5) == (np.array(unseen.labels) == "a")))
+    with_correction, confidence = rescored(release, unseen)
+    without, _ = rescored(msgspec.structs.replace(release, corrections=[]), unseen)
+    assert max(without, student) + 0.01 < with_correction
+    assert confidence == pytest.approx(with_correction, abs=0.05), "calibrated as corrected"
+
+
+def test_where_nobody_has_a_favourite_nothing_is_corrected() -> None:
+    assert learned_release().corrections == []
 
 
 def test_each_step_of_the_cascade_has_its_calibrator_and_each_voter_its_reliability() -> None:

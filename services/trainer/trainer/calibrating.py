@@ -8,21 +8,22 @@ voters name too often and too surely would else flatten the line for all the oth
 
 Which decisions: the training side's, with out-of-fold probabilities of the student. The student was fitted on
 these decisions, so in sample it is surer than it will be on new items; and the held-out side is the evidence
-for the promise, so nothing may be fitted on it.
+for the promise, so nothing may be fitted on it. Where the pool is corrected, a decision counts as corrected
+by those of other folds (see `correcting`), for the same reason.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from labelmill import ids
 from labelmill.calibration import LEAST, calibrated_all, logits, sigmoids
 from labelmill.releases import Calibrator
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize, minimize_scalar
 
+from trainer import crossing
 from trainer.weighting import effective_size
 
 MIN_DECISIONS: Final = 50
@@ -32,7 +33,6 @@ MIN_ISOTONIC: Final = 150
 MIN_LABEL: Final = 20
 """The same for a label's offset."""
 
-_FOLDS = 5
 _OFFSET_DEVIATION = 1.0
 """Standard deviation of the offsets before anything is seen: what shrinks them to the global fit."""
 _MOST_OFFSET = 4.0
@@ -77,9 +77,9 @@ def fit(voters: Sequence[str], outcomes: Outcomes) -> Calibrator | None:
     if size < MIN_DECISIONS:
         return None
     shapes = [shape for shape in _SHAPES if size >= shape.decisions]
-    folds = list(_folds(outcomes.groups))
+    folds = list(crossing.folds(outcomes.groups))
     losses = [_losses(shape, outcomes, folds) for shape in shapes]
-    chosen = shapes[_simplest(losses, outcomes.weights)]
+    chosen = shapes[crossing.simplest(losses, outcomes.weights)]
     return replace(chosen.fit(outcomes), voters=list(voters), decisions=len(outcomes.labels))
 
 
@@ -178,28 +178,6 @@ def _losses(shape: _Shape, outcomes: Outcomes, folds: Sequence[tuple[Integers, I
         shares = calibrated_all(shape.fit(outcomes.rows(rest)), tested.labels, tested.confidences)
         losses[fold] = -np.log(np.maximum(np.where(tested.right, shares, 1.0 - shares), LEAST))
     return losses
-
-
-def _simplest(losses: Sequence[Floats], weights: Floats) -> int:
-    """Return the first whose loss exceeds the least by no more than the standard error of the difference."""
-    best = min(losses, key=lambda each: float(weights @ each))
-    size = effective_size(weights)
-    for number, each in enumerate(losses):
-        excess = each - best
-        mean = float(np.average(excess, weights=weights))
-        error = float(np.sqrt(np.average((excess - mean) ** 2, weights=weights) / size))
-        if mean <= error:
-            return number
-    raise AssertionError("the best exceeds itself by nothing")
-
-
-def _folds(groups: Sequence[str]) -> Iterator[tuple[Integers, Integers]]:
-    """Yield (the others, the fold) for each fold, drawn by group: the same whatever else is there."""
-    drawn = np.array([int(ids.uniform("calibrating", group) * _FOLDS) for group in groups], np.int64)
-    for fold in range(_FOLDS):
-        rest, tested = np.flatnonzero(drawn != fold), np.flatnonzero(drawn == fold)
-        if len(rest) and len(tested):
-            yield rest, tested
 
 
 _SHAPES: Final = (

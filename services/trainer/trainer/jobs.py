@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from labelmill.releases import (
     Calibrator,
+    Correction,
     Evaluation,
     FineTunedModel,
     Release,
@@ -54,6 +55,7 @@ class Proposal:
     student: StudentModel | None = None
     finetuned: FineTunedModel | None = None
     reliabilities: dict[str, Reliability] = field(default_factory=dict)
+    corrections: list[Correction] = field(default_factory=list)
     calibrators: list[Calibrator] = field(default_factory=list)
     embedder: str = ""
     shots: list[Shot] = field(default_factory=list)
@@ -102,6 +104,7 @@ def next_release(
             student=present.student,
             finetuned=present.finetuned,
             reliabilities={name: each for name, each in present.reliabilities.items() if name != replaced},
+            corrections=[each for each in present.corrections if replaced not in each.voters],
             calibrators=[each for each in present.calibrators if replaced not in each.voters],
             embedder=present.embedder,
             shots=present.shots,
@@ -117,6 +120,7 @@ def next_release(
         student=proposal.student or kept.student,
         finetuned=proposal.finetuned or kept.finetuned,
         reliabilities=measured.reliabilities,
+        corrections=measured.corrections,
         calibrators=measured.calibrators,
         embedder=shown.embedder,
         shots=shown.shots,

@@ -48,7 +48,7 @@ class Scorer:
 
     def __init__(self, spec: ProjectSpec, release: Release) -> None:
         self.cast = Cast(spec, release.student, release.finetuned)
-        self._pool = Pool(kind_named(spec.kind), spec.label_names, release.reliabilities)
+        self._pool = Pool.of(kind_named(spec.kind), spec.label_names, release)
         self._calibrations = Calibrations(release.calibrators)
         self._rules = Rules.of(spec.policy, kind_named(spec.kind))
         self._calibrated = {tuple(calibrator.voters) for calibrator in release.calibrators}

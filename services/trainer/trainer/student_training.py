@@ -147,6 +147,7 @@ def _with_learned(
         verdict=verdict,
         student=student,
         reliabilities=kept.reliabilities,
+        corrections=kept.corrections,
         calibrators=kept.calibrators,
         embedder=MINILM if shots else "",
         shots=shots,
