@@ -56,7 +56,7 @@ def _promise_lines(spec: ProjectSpec) -> list[str]:
         f"with {share(policy.confidence)} confidence over all looks{each}",
         "until evidence proves it, people decide everything, blind; nothing is accepted before the first "
         f"release, which takes {spec.training.min_decisions:,} decisions",
-        f"evidence: at least {needed:,} blind audits without an error{each}, about {hours:,.1f} hours of "
+        f"evidence{each}: at least {needed:,} blind audits without an error, about {hours:,.1f} hours of "
         "people's time, and more for each error; it also sets the threshold, so accept_threshold and "
         "cold_start_threshold are not used",
         f"then audits: {lowest} to {highest} of all items, blind, as many as the promise needs; "

@@ -5,6 +5,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 import msgspec
+from labelmill.errors import InvalidRecord
 from labelmill.events import ProjectPublished
 from labelmill.projects import ProjectSpec
 
@@ -30,6 +31,7 @@ def replay_of(api: Api, project: str, spec: ProjectSpec) -> Replay:
 
     Raises:
         NothingRecorded: if nothing was routed yet.
+        CliError: if `spec` lacks a label that was recorded.
     """
     status = api.status(project)
     in_force = _published(api.project(project)).spec
@@ -46,7 +48,12 @@ def replay_of(api: Api, project: str, spec: ProjectSpec) -> Replay:
         )
         kept.seek(0)
         lines = map(DECODER.decode, _counted(kept, "replaying", survey.routes))
-        return replayed(lines, survey, tried, versions, rates)
+        try:
+            return replayed(lines, survey, tried, versions, rates)
+        except InvalidRecord as error:
+            raise CliError(
+                f"the file does not fit what {project} recorded: {error.detail}; give it the same labels"
+            ) from error
 
 
 def _fetched(api: Api, project: str, kept: IO[bytes], expected: int | None) -> Survey:

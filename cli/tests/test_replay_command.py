@@ -136,3 +136,14 @@ def test_a_project_without_routes_cannot_be_replayed(
     done = labelmill("replay", "--policy", policy_file(tmp_path), "tweets")
     assert (done.status, done.out) == (1, "")
     assert "has no routes yet" in done.err
+
+
+def test_a_file_without_a_recorded_label_is_refused_in_words(
+    labelmill: Labelmill, recorded: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text(yaml.safe_dump(SPEC | {"labels": [{"name": "good"}, {"name": "bad"}]}))
+    done = labelmill("replay", "--policy", str(file), "tweets")
+    assert done.status == 1
+    assert "the file does not fit what tweets recorded" in done.err
+    assert "positive" in done.err

@@ -8,11 +8,11 @@ from labelmill.projects import ProjectSpec, load_project
 
 from labelmill_cli import connection
 from labelmill_cli.api import Api, review_api
-from labelmill_cli.errors import ApiError
+from labelmill_cli.errors import ApiError, CliError
 from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out
 from labelmill_cli.policy_words import audits_needed, explained
-from labelmill_cli.records import NothingRecorded, replay_of
+from labelmill_cli.records import replay_of
 from labelmill_cli.replaying.replay import Replay
 
 app = typer.Typer(help="Say what a project's policy will do.", no_args_is_help=True)
@@ -52,10 +52,10 @@ def _in_practice(api: Api, project: str, spec: ProjectSpec) -> tuple[list[str], 
     try:
         found = replay_of(api, project, spec)
         acceptance = api.promise(project)["acceptance"]
-    except NothingRecorded as error:
-        return [], [str(error)]
     except ApiError as error:
         return [], [f"the records of {project} cannot be read: {error}"]
+    except CliError as error:
+        return [], [str(error)]
     standing = [f"promise in force: {acceptance['sentence']}"] if acceptance else []
     return [_load(found), *standing], _doubts(found, spec)
 
