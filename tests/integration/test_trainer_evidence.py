@@ -30,7 +30,7 @@ async def database(system: System) -> AsyncIterator[Database]:
     await running.stop()
 
 
-def audit(project: str, item: str, guideline_version: int = 1) -> Incoming:
+def audit(project: str, item: str, guideline_version: int = 1, reason: str = "audit") -> Incoming:
     event = ReviewDecided(
         project=project,
         event_id=ids.event_id(project, item),
@@ -43,7 +43,7 @@ def audit(project: str, item: str, guideline_version: int = 1) -> Incoming:
         machine_label="b",
         machine_confidence=0.9,
         decisions=[Decision(reviewer="r", label="a", decided_at=1, seconds=2.0)],
-        reasons=["audit"],
+        reasons=[reason],
         propensity=0.5,
         blind=True,
         guideline_version=guideline_version,
@@ -58,6 +58,13 @@ async def test_audits_by_another_guideline_are_no_evidence(database: Database) -
     store, audits, project = Store(database), Audits(database), "evidence_guideline"
     await store.record(project, [audit(project, "old"), audit(project, "new", guideline_version=2)], 0.2, 1)
     assert [row.item_id for row in await audits.after(project, guideline_version=2)] == ["new"]
+
+
+async def test_an_audit_tells_whether_its_text_spoke_to_the_llm(database: Database) -> None:
+    store, audits, project = Store(database), Audits(database), "evidence_suspicious"
+    await store.record(project, [audit(project, "odd", reason="suspicious"), audit(project, "plain")], 0.2, 1)
+    rows = await audits.after(project, guideline_version=1)
+    assert {row.item_id: row.is_suspicious for row in rows} == {"odd": True, "plain": False}
 
 
 async def test_a_standing_is_kept_with_the_definition_that_it_is_about(database: Database) -> None:

@@ -105,6 +105,8 @@ def test_audits_of_what_is_not_accepted_are_not_watched() -> None:
 
 def test_what_is_never_accepted_is_about_no_threshold() -> None:
     assert audits_of([ROW], [SURE._replace(acceptable=False)], 1, OPEN)[0].score == 0.0
+    (suspicious,) = audits_of([replace(ROW, is_suspicious=True)], [SURE], 1, OPEN)
+    assert (suspicious.score, suspicious.accepted) == (0.0, False)
 
 
 def test_errors_are_what_people_contradict_and_what_nobody_knows() -> None:

@@ -37,13 +37,17 @@ def build(settings: TrainerSettings) -> Service:
     def show_release(event: ReleasePublished) -> None:
         metrics.release.labels(event.project).set(event.release.number)
         metrics.heldout_accuracy.labels(event.project).set(event.release.evaluation.accuracy)
+        acceptances.changed(event.project)
+
+    def judge_anew(event: ProjectPublished) -> None:
+        acceptances.changed(event.project)
 
     broker = kafka.broker(settings)
     publisher = Publisher(settings)
     database = Database(settings, "trainer", "trainer")
     store = Store(database)
     publications = Publications(database)
-    projects = Follower(settings, PROJECTS, ProjectPublished, health=health)
+    projects = Follower(settings, PROJECTS, ProjectPublished, judge_anew, health=health)
     releases = Follower(settings, RELEASES, ReleasePublished, show_release, health=health)
     relay = Relay(publications, publisher, health, metrics)
     provider = Provider(settings)

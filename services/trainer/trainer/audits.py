@@ -1,6 +1,7 @@
 """SQL of the evidence for a promise: blind audits, each with all that scoring it anew takes."""
 
 import msgspec
+from labelmill.eligibility import SUSPICIOUS
 from labelmill.events import Vote
 from labelmill.promise.raters import Pairs
 from labelmill.quality import LABEL_ERROR
@@ -31,13 +32,15 @@ class Audits:
         rows = await self._database.pool.fetch(
             "SELECT seq, item_id, content_hash, group_key, side, label #>> '{}' AS label, rater_labels,"
             " votes, machine_label #>> '{}' AS machine_label, machine_confidence, release,"
-            " guideline_version, audit_rate, propensity, decided_at, metadata"
+            " guideline_version, audit_rate, propensity, decided_at, metadata,"
+            " $5 = ANY (reasons) AS is_suspicious"
             " FROM decisions WHERE project = $1 AND seq > $2 AND audit_rate > 0 AND NOT $3 = ANY (reasons)"
             " AND guideline_version = $4 ORDER BY seq",
             project,
             seq,
             LABEL_ERROR,
             guideline_version,
+            SUSPICIOUS,
         )
         return [
             AuditRow(
@@ -57,6 +60,7 @@ class Audits:
                 propensity=row["propensity"],
                 decided_at=row["decided_at"],
                 metadata=_metadata.decode(row["metadata"]),
+                is_suspicious=row["is_suspicious"],
             )
             for row in rows
         ]

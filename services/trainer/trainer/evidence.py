@@ -14,6 +14,7 @@ class AuditRow:
     `label` is what people settled on, `rater_labels` what each said, in the order of their decisions.
     `machine_label` and `machine_confidence` are those of `release`, under which the item was routed. An audit
     of side TRAIN served the training of every release whose dataset's watermark is at or above `seq`.
+    `is_suspicious`: its text seems to speak to the LLM, so it went to people, as any like it does.
     """
 
     seq: int
@@ -32,3 +33,4 @@ class AuditRow:
     propensity: float
     decided_at: int
     metadata: dict[str, str]
+    is_suspicious: bool = False

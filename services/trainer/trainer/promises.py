@@ -40,17 +40,23 @@ def audits_of(
     return [
         Audit(
             seq=row.seq,
-            score=score.confidence if score.acceptable else 0.0,
+            score=score.confidence if _is_acceptable(row, score) else 0.0,
             error=score.unknown or score.label != row.label,
             label=score.label,
-            accepted=row.release == release and _is_accepted(score, in_force),
+            accepted=row.release == release and _is_accepted(row, score, in_force),
             rate=row.audit_rate,
         )
         for row, score in zip(rows, scores, strict=True)
     ]
 
 
-def _is_accepted(score: Rescored, in_force: Threshold | None) -> bool:
+def _is_acceptable(row: AuditRow, score: Rescored) -> bool:
+    return score.acceptable and not row.is_suspicious
+
+
+def _is_accepted(row: AuditRow, score: Rescored, in_force: Threshold | None) -> bool:
     """The scores tell, not the route: of an audit every voter is asked, so that its route is that of another
     score than the cascade's."""
-    return score.acceptable and in_force is not None and score.confidence >= in_force.least(score.label)
+    if in_force is None or not _is_acceptable(row, score):
+        return False
+    return score.confidence >= in_force.least(score.label)
