@@ -58,6 +58,20 @@ def test_evidence_is_what_each_audit_adds_counted_by_itself(target: float, found
     assert (evidence.total, evidence.total_errors) == (len(found), sum(error for _, error in found))
 
 
+def test_evidence_counts_where_errors_are_only_a_little_fewer_than_the_target() -> None:
+    wrong = np.arange(4000) % 14 == 13
+    evidence = bound.add(bound.empty(0.1, GRID), np.ones(4000), wrong)
+    assert evidence.peaks[0] == pytest.approx(max(bets_below(0.1).path(wrong)))
+    assert evidence.peaks[0] > 5
+
+
+def test_a_peak_that_was_reached_in_an_earlier_part_stays() -> None:
+    before = evidence_of(0.1, [(1.0, number >= 90) for number in range(100)])
+    after = evidence_of(0.1, [(1.0, number % 2 == 0) for number in range(20)], before=before)
+    assert after.peaks == before.peaks
+    assert after.peaks[0] == pytest.approx(bets_below(0.1).path(np.zeros(90, dtype=bool))[-1])
+
+
 @given(targets, audits, st.lists(st.integers(0, 80), max_size=4))
 @quick
 def test_evidence_in_parts_is_evidence_at_once(target: float, found: Audits, cuts: list[int]) -> None:
