@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from labelmill.acceptance import Acceptance, Threshold
+from labelmill.acceptance import LEAST_CONFIDENCE, Acceptance, Threshold
 from labelmill.events import LabelScored, ProjectPublished
 from labelmill.policy import ALARM, COLD_START, LOW_CONFIDENCE, UNCALIBRATED, Policy, Route
 from labelmill.projects import ProjectSpec
@@ -120,7 +120,7 @@ class Course:
         policy = self._at(line.routed_at)
         score = line.score(self._tried.project, policy.kind_name)
         eligible = line.calibrated and not policy.rules.reasons(line.label, score.votes, score.metadata)
-        eligible = eligible and self._is_seen(score)
+        eligible = eligible and self._is_seen(score) and line.confidence >= LEAST_CONFIDENCE
         return Audit(
             seq=seq,
             score=line.confidence if eligible else 0.0,

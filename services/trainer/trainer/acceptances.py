@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
-from labelmill.acceptance import Acceptance, Threshold, floored
+from labelmill.acceptance import Acceptance, Threshold
 from labelmill.events import AcceptancePublished, EventDecoder, ProjectPublished, encode
 from labelmill.projects import ProjectSpec
 from labelmill.promise.gate import Promise
@@ -18,7 +18,6 @@ from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import is_passing
 from labelmill.runtime.tasks import break_off, supervised
 from labelmill.topics import ACCEPTANCE
-from msgspec.structs import replace
 
 from trainer.audits import Audits
 from trainer.definitions import carried_over, definition_of
@@ -119,7 +118,7 @@ class Acceptances:
             now, before = definition_of(event), judging.before
             standing = await self._judged(event, carried_over(*before, now) if before else None)
             judging.now = Kept(standing, now)
-            acceptance = _told(event.spec, standing)
+            acceptance = published(event.spec, standing)
             # While others may not judge, so that no older verdict is published after a newer one.
             await self._publish(project, acceptance)
         self._show(project, acceptance)
@@ -170,14 +169,9 @@ class Acceptances:
         log.info("promise judged", project=project, state=acceptance.state, told=acceptance.sentence)
 
 
-def _told(spec: ProjectSpec, standing: Standing) -> Acceptance:
-    acceptance = published(spec, standing)
-    return replace(acceptance, thresholds=[floored(each) for each in acceptance.thresholds])
-
-
 def _in_force(spec: ProjectSpec, standing: Standing | None, release: int) -> Threshold | None:
     """Return what is accepted of a release's scores."""
-    thresholds = _told(spec, standing).thresholds if standing else []
+    thresholds = published(spec, standing).thresholds if standing else []
     return next((each for each in thresholds if each.release == release), None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from labelmill.acceptance import Acceptance, Threshold
+from labelmill.acceptance import Acceptance, Threshold, floored
 from labelmill.projects import ProjectSpec
 from labelmill.promise import gate as gates
 from labelmill.promise import raters
@@ -98,10 +98,11 @@ def _earlier(standing: Standing, release: int) -> list[Threshold]:
 
 
 def published(spec: ProjectSpec, standing: Standing) -> Acceptance:
-    """Return what is published of a standing. The confidence told is the operator's."""
+    """Return what is published of a standing. The confidence told is the operator's, and nothing below
+    `acceptance.LEAST_CONFIDENCE` is accepted."""
     acceptance = gates.acceptance(standing.promise, standing.gate)
     return msgspec.structs.replace(
         acceptance,
-        thresholds=[*standing.earlier, *acceptance.thresholds],
+        thresholds=[floored(each) for each in (*standing.earlier, *acceptance.thresholds)],
         confidence=spec.policy.confidence,
     )
