@@ -84,6 +84,19 @@ def test_a_gate_does_not_depend_on_how_its_audits_are_cut(
     assert same(state, after(audits, promise))
 
 
+@pytest.mark.parametrize("step", [1, 7, 26, 90])
+@pytest.mark.parametrize("promise", [PROMISE, BY_LABEL])
+def test_a_gate_opens_alarms_and_opens_again_however_its_audits_are_cut(promise: Promise, step: int) -> None:
+    rng = np.random.default_rng(3)
+    error = rng.random(900) < np.where(np.arange(900) // 50 == 8, 0.7, 0.03)
+    audits = [Audit(n, 1.0, bool(wrong), "aab"[n % 3], True, 0.2) for n, wrong in enumerate(error)]
+    whole, state = after(audits, promise), gate.begin(promise)
+    for begin in range(0, len(audits), step):
+        state = gate.observe(promise, state, audits[begin : begin + step])
+    assert same(state, whole)
+    assert (after(audits[:400], promise).is_open, whole.is_open, whole.alarms) == (True, True, 1)
+
+
 @given(promises, outcomes, outcomes)
 @quick
 def test_a_gate_that_was_stored_goes_on_as_it_was(
