@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from labelmill.acceptance import floored
 from labelmill.promise import gate as gates
 from labelmill.promise.gate import Audit, Promise
 
@@ -149,7 +150,7 @@ class Promised(Policy):
 
     def _publish(self) -> None:
         published = gates.acceptance(self._promise, self._gate)
-        self._threshold, self._rate = published.thresholds[0].confidence, published.audit_rate
+        self._threshold, self._rate = floored(published.thresholds[0]).confidence, published.audit_rate
 
 
 def _reviewed(propensity: Floats, draws: Floats) -> Routes:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from labelmill.acceptance import floored
 from labelmill.promise import gate as gates
 from labelmill.promise import monitor
 from labelmill.promise.gate import Audit, Gate, Promise
@@ -108,7 +109,7 @@ class Run:
         before = self.gate.alarms
         self.gate = gates.observe(self.promise, self.gate, audits)
         published = gates.acceptance(self.promise, self.gate)
-        self.threshold, self.rate = published.thresholds[0].confidence, published.audit_rate
+        self.threshold, self.rate = floored(published.thresholds[0]).confidence, published.audit_rate
         if self.stated is not None and self.exempt_until is None:
             shift = self.stream.shift or 0
             self.watched += sum(item >= shift and audit.accepted for _, item, audit in due)
