@@ -10,7 +10,7 @@ import msgspec
 from labelmill.acceptance import Acceptance, Threshold, floored
 from labelmill.projects import ProjectSpec
 from labelmill.promise import gate as gates
-from labelmill.promise import raters
+from labelmill.promise import raters, words
 from labelmill.promise.gate import Audit, Gate, Promise
 from labelmill.promise.raters import Pairs
 
@@ -97,10 +97,21 @@ def _earlier(standing: Standing, release: int) -> list[Threshold]:
     return kept[-_EARLIER:]
 
 
+def _untrained(promise: Promise, acceptance: Acceptance) -> Acceptance:
+    """Return the acceptance with what the first release will need: how often raw votes err says nothing about
+    it, and nothing they say is accepted."""
+    fresh = gates.acceptance(promise, gates.begin(promise))
+    return msgspec.structs.replace(
+        acceptance, audits_missing=fresh.audits_missing, sentence=words.untrained(acceptance.audits)
+    )
+
+
 def published(spec: ProjectSpec, standing: Standing) -> Acceptance:
     """Return what is published of a standing. The confidence told is the operator's, and nothing below
     `acceptance.LEAST_CONFIDENCE` is accepted."""
     acceptance = gates.acceptance(standing.promise, standing.gate)
+    if standing.gate.release == 0 and acceptance.state == "gathering":
+        acceptance = _untrained(standing.promise, acceptance)
     return msgspec.structs.replace(
         acceptance,
         thresholds=[floored(each) for each in (*standing.earlier, *acceptance.thresholds)],

@@ -35,6 +35,11 @@ def gathering(missing: int | None, at_best: int, *, audits: int, errors: int) ->
     return f"Nothing is accepted yet: {_counted(audits, errors)} so far; {lack}."
 
 
+def untrained(audits: int) -> str:
+    """Return the sentence before the first release: what people decide until then is not judged yet."""
+    return f"Nothing is accepted before the first release; people have decided {audits:,} audits for it."
+
+
 def alarm(observed: float, target: float, missing: str) -> str:
     """Return the sentence after an alarm. `observed`: the machine's error among the audits that raised it."""
     return (

@@ -149,6 +149,19 @@ def test_evidence_serves_the_promise_it_was_gathered_for(change: dict[str, objec
     assert after.earlier == []
 
 
+def test_before_the_first_release_raw_votes_are_not_what_is_judged() -> None:
+    told = published(spec(), judged(PROMISE, None, 0, 0, wrong(60)))
+    fresh = published(spec(), judged(PROMISE, None, 0, 0, []))
+    assert told.sentence == (
+        "Nothing is accepted before the first release; people have decided 60 audits for it."
+    )
+    assert (told.audits, told.audit_errors) == (60, 60)
+    assert told.audits_missing == fresh.audits_missing > 0
+    assert (
+        "before the first release" not in published(spec(), judged(PROMISE, None, 1, 1, wrong(60))).sentence
+    )
+
+
 def test_the_confidence_told_is_the_operators() -> None:
     promise = promise_of(spec(confidence=0.9), PAIRS)
     assert promise is not None
