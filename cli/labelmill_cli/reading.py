@@ -52,12 +52,32 @@ def chunks(
 def ndjson_lines(source: BinaryIO, id_name: str | None, text_name: str | None) -> Iterator[Line]:
     """Yield the lines that are not blank, as they are; renamed if a field has another name.
 
-    A line that is no JSON object passes through: the server rejects it with its reason.
+    As with the header of a CSV file, the first line tells which of the usual names the fields have where
+    none is given. A line that is no JSON object passes through: the server rejects it with its reason.
     """
+    is_first = True
     for number, line in enumerate(source, 1):
         stripped = line.strip()
-        if stripped:
-            yield number, _renamed(stripped, id_name, text_name) if id_name or text_name else stripped
+        if not stripped:
+            continue
+        if is_first:
+            id_name, text_name = _other_names(stripped, id_name, text_name)
+            is_first = False
+        yield number, _renamed(stripped, id_name, text_name) if id_name or text_name else stripped
+
+
+def _other_names(line: bytes, id_name: str | None, text_name: str | None) -> tuple[str | None, str | None]:
+    """Return what the fields of the id and the text are called, each None where it has its own name."""
+    try:
+        document = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return id_name, text_name
+    known = document if isinstance(document, dict) else {}
+    return id_name or _other_name(known, *_ID_NAMES), text_name or _other_name(known, *_TEXT_NAMES)
+
+
+def _other_name(document: dict[str, Any], own: str, other: str) -> str | None:
+    return other if other in document and own not in document else None
 
 
 def _renamed(line: bytes, id_name: str | None, text_name: str | None) -> bytes:

@@ -65,6 +65,15 @@ def test_it_tells_the_verdict_and_the_figures(labelmill: Labelmill, api: Any) ->
     assert "=odd or even 4 40 t7" in lines
 
 
+def test_there_is_no_table_before_anybody_has_rated(labelmill: Labelmill, api: Any) -> None:
+    verdict = {"state": "unknown", "sentence": "How far people agree is not known."}
+    nobody = [comparison("people", True, 0), comparison("machine", True, 0)]
+    api.on(
+        "GET /v1/projects/tweets/agreement", FOUND | {"verdict": verdict, "comparisons": nobody, "pairs": []}
+    )
+    assert labelmill("agreement", "-p", "tweets").out == "How far people agree is not known.\n"
+
+
 def test_all_figures_go_to_a_table_file(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
     api.on("GET /v1/projects/tweets/agreement", FOUND)
     target = tmp_path / "figures.csv"

@@ -29,6 +29,30 @@ def test_lines_go_out_as_they_are(labelmill: Labelmill, api: Any, items: Path) -
     assert api.requests[0][2]["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize(
+    ("lines", "sent"),
+    [
+        ('{"id":1,"text":"a"}\n{"id":"2","text":"b"}', [("1", "a"), ("2", "b")]),
+        ('{"item_id":"1","text":"a"}', [("1", "a")]),
+    ],
+)
+def test_fields_with_the_other_usual_names_are_found(
+    labelmill: Labelmill, api: Any, tmp_path: Path, lines: str, sent: list[tuple[str, str]]
+) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_text(lines)
+    api.on(INGEST, OK)
+    assert labelmill("ingest", str(file), "-p", "tweets").status == 0
+    (body,) = api.bodies(INGEST)
+    assert [json.loads(line) for line in body.splitlines()] == [
+        {"item_id": item_id, "content": content} for item_id, content in sent
+    ]
+
+
+def test_the_help_says_what_holds_without_an_option(labelmill: Labelmill) -> None:
+    assert "otherwise item_id or id" in " ".join(labelmill("ingest", "--help").out.replace("│", " ").split())
+
+
 def test_rejected_lines_are_shown_with_their_place_in_the_file(
     labelmill: Labelmill, api: Any, items: Path
 ) -> None:

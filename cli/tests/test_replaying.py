@@ -365,3 +365,11 @@ def test_what_a_replay_cannot_try_is_said() -> None:
     spec = msgspec.structs.replace(present.spec, guideline="Other.")
     found = replay(lines, msgspec.structs.replace(present, version=2, spec=spec), present)
     assert [note.rpartition(": ")[2] for note in found.notes] == ["guideline"]
+
+
+def test_prices_that_applying_filled_in_are_no_difference() -> None:
+    present = project()
+    lines = [routed(scored(1, 0.5), Policy.of(present))]
+    voters = [msgspec.structs.replace(voter, input_usd_per_mtok=1.0) for voter in present.spec.voters]
+    priced = msgspec.structs.replace(present, spec=msgspec.structs.replace(present.spec, voters=voters))
+    assert replay(lines, present, priced).notes == []

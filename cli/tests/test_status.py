@@ -31,6 +31,11 @@ def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
     assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
 
 
+def test_status_without_a_project_says_how_to_make_one(labelmill: Labelmill, api: Any) -> None:
+    api.on("GET /v1/projects", [])
+    assert labelmill("status").out == "no projects yet: `labelmill project apply FILE` makes one\n"
+
+
 ACCEPTANCE = {
     "state": "open",
     "sentence": "At most 2% of accepted labels differ from what one person would say.",

@@ -48,7 +48,7 @@ def test_yaml_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "not YAML"),
+        ("a: [", r"^not YAML: line \d, column \d: "),
         ("", "Expected `object`"),
         ("- a", "Expected `object`"),
         ("!!python/object/apply:os.system [ls]", "not YAML"),
@@ -82,7 +82,7 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
         ({"voters": [MINIMAL["voters"][0] | {"permutations": 0}]}, "permutations: 1 to the number of labels"),
         (
             {"voters": [MINIMAL["voters"][0] | {"examples": [{"content": "x", "label": "meh"}]}]},
-            "examples: a label is not in the label set",
+            ".examples: 'meh' is none of the labels positive, negative",
         ),
         (
             {"voters": [{"name": "f", "type": "function", "function": {"regex": {"positive": ["(?=x)"]}}}]},
@@ -92,12 +92,26 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
         ({"policy": {"accept_threshold": 1.5}}, "rates lie between 0 and 1"),
         ({"policy": {"audit_rate": float("nan")}}, "rates lie between 0 and 1"),
         ({"policy": {"decisions_per_task": 0}}, "decisions_per_task: 1 to 9"),
-        ({"policy": {"always_review": {"labels": ["meh"]}}}, "always_review.labels: unknown"),
+        (
+            {"policy": {"always_review": {"labels": ["meh"]}}},
+            "policy.always_review.labels: 'meh' is none of the labels positive, negative",
+        ),
         (
             {"policy": {"acept_threshold": 0.9}},
             "policy.acept_threshold: there is no such field; known are",
         ),
-        ({"policy": {"audit_rate": "high"}}, "Expected `float`, got `str`"),
+        ({"policy": {"audit_rate": "high"}}, "policy.audit_rate: Expected `float`, got `str`"),
+        ({"policy": {5: None}}, "policy: the name of a field is a number; write decimals with a point"),
+        ({"title": 5}, "title: Expected `str`, got `int`"),
+        (
+            {"voters": [MINIMAL["voters"][0] | {"type": "studnet"}]},
+            "voters[0].type: Invalid enum value 'studnet'; known are llm, student, function",
+        ),
+        ({"voters": [{"name": "llm"}]}, "voters[0]: Object missing required field `type`"),
+        (
+            {"voters": [{"name": "f", "type": "function", "function": {"keywords": {"meh": ["x"]}}}]},
+            "voters.f.function: 'meh' is none of the labels positive, negative",
+        ),
         ({"training": {"trainer": "openai"}}, "training.base_model is missing"),
         ({"training": {"min_decisions": 0}}, "training.min_decisions: at least 1"),
         ({"training": {"every_corrections": 0}}, "training.every_corrections: at least 1"),

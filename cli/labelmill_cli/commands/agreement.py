@@ -40,9 +40,7 @@ def agreement(
     with review_api(connection.find(home)) as api:
         found = api.agreement(project)
         out.print(found["verdict"]["sentence"], soft_wrap=True)
-        out.print()
-        out.print(_coefficients(found))
-        for shown in (_labels(found), _pairs(found)):
+        for shown in (_coefficients(found), _labels(found), _pairs(found)):
             if shown.row_count:
                 out.print()
                 out.print(shown)
@@ -57,6 +55,8 @@ def agreement(
 def _coefficients(found: dict[str, Any]) -> Table:
     compared = [one for one in found["comparisons"] if one["raters"]]
     rows = table("", *(_named(one) for one in compared))
+    if not compared:
+        return rows
     for key, title in _COEFFICIENTS.items():
         rows.add_row(title, *(_shown(one[key], share=key == "percent") for one in compared))
     rows.add_row("items", *(f"{one['percent']['items']:,}" for one in compared))

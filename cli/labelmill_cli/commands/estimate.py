@@ -45,7 +45,7 @@ def estimate(
     tokenizer: Annotated[
         Path | None, typer.Option(help="The model's tokenizer.json, to count tokens exactly.")
     ] = None,
-    prices: Annotated[Path | None, typer.Option(help="Price file [list prices].")] = None,
+    prices: Annotated[Path | None, typer.Option(help="Price file; otherwise list prices.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as one JSON document.")] = False,
     home: Home = DEFAULT_HOME,
 ) -> None:

@@ -44,10 +44,10 @@ def ingest(
     ],
     project: Project,
     id_name: Annotated[
-        str | None, typer.Option("--id", help="Field or column with the id [item_id or id].")
+        str | None, typer.Option("--id", help="Field or column with the id; otherwise item_id or id.")
     ] = None,
     text_name: Annotated[
-        str | None, typer.Option("--text", help="Field or column with the text [content or text].")
+        str | None, typer.Option("--text", help="Field or column with the text; otherwise content or text.")
     ] = None,
     home: Home = DEFAULT_HOME,
 ) -> None:
@@ -76,7 +76,11 @@ def export(
     format: Annotated[Format, typer.Option(help="How labels are written.")] = Format.JSONL,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write [standard output]; appears once it is complete."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write, which appears once it is complete; otherwise standard output.",
+        ),
     ] = None,
     content: Annotated[bool, typer.Option("--content", help="With the items' texts.")] = False,
     home: Home = DEFAULT_HOME,

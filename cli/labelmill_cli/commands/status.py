@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import RenderableType
 from rich.live import Live
-from rich.table import Table
 
 from labelmill_cli import connection
 from labelmill_cli.api import Api, review_api
@@ -34,8 +34,10 @@ def status(
                 live.update(_shown(api, project), refresh=True)
 
 
-def _shown(api: Api, project: str | None) -> Table:
+def _shown(api: Api, project: str | None) -> RenderableType:
     names = [project] if project else [row["project"] for row in api.projects()]
+    if not names:
+        return "no projects yet: `labelmill project apply FILE` makes one"
     statuses = [api.status(name) for name in names]
     rows = table("", *names)
     for title, show in _ROWS:

@@ -6,7 +6,7 @@ import msgspec
 from labelmill.acceptance import Threshold
 from labelmill.events import ProjectPublished
 from labelmill.policy import COVERABLE, Policy, Route
-from labelmill.projects import ProjectSpec
+from labelmill.projects import ProjectSpec, VoterSpec
 
 from labelmill_cli.replaying.evidence import Course, as_recorded, same_promise
 from labelmill_cli.replaying.recorded import Recorded
@@ -161,7 +161,7 @@ def _evidence(course: Course, since: Outcome) -> Evidence:
 def _notes(tried: ProjectSpec, newest: ProjectSpec) -> list[str]:
     """Say what differs between the definitions and has no effect on a replay."""
     checks = [
-        (tried.voters != newest.voters, "voters"),
+        (_unpriced(tried) != _unpriced(newest), "voters"),
         (tried.guideline != newest.guideline, "guideline"),
         (tried.training != newest.training, "training"),
     ]
@@ -170,4 +170,15 @@ def _notes(tried: ProjectSpec, newest: ProjectSpec) -> list[str]:
         return []
     return [
         f"the votes are as recorded, so the file's changes have no effect here in: {', '.join(differing)}"
+    ]
+
+
+def _unpriced(spec: ProjectSpec) -> list[VoterSpec]:
+    """Return the voters without their prices: applying a project fills these in, and votes do not depend on
+    them."""
+    return [
+        msgspec.structs.replace(
+            voter, input_usd_per_mtok=msgspec.UNSET, output_usd_per_mtok=msgspec.UNSET, batch_discount=None
+        )
+        for voter in spec.voters
     ]

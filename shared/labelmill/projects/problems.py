@@ -41,7 +41,7 @@ def problems(spec: ProjectSpec) -> list[str]:
     ]
     found = [message for holds, message in checks if not holds]
     found += _kind_problems(spec.kind)
-    found += _policy_problems(spec.policy, set(spec.label_names))
+    found += _policy_problems(spec.policy, spec.label_names)
     for voter in spec.voters:
         found += [f"voters.{voter.name}{problem}" for problem in _voter_problems(voter, spec.label_names)]
     return found
@@ -55,7 +55,7 @@ def _kind_problems(kind: str) -> list[str]:
     return []
 
 
-def _policy_problems(policy: PolicySpec, labels: set[str]) -> list[str]:
+def _policy_problems(policy: PolicySpec, labels: list[str]) -> list[str]:
     always = policy.always_review
     rates = (policy.accept_threshold, policy.cold_start_threshold, policy.audit_rate, policy.max_audit_rate)
     target = policy.target_error
@@ -63,8 +63,6 @@ def _policy_problems(policy: PolicySpec, labels: set[str]) -> list[str]:
         (_is_share(*rates), "policy: rates lie between 0 and 1"),
         (1 <= policy.decisions_per_task <= _MOST_RATERS, "policy.decisions_per_task: 1 to 9"),
         (1 <= policy.audit_raters <= _MOST_RATERS, "policy.audit_raters: 1 to 9"),
-        (set(always.labels) <= labels, "policy.always_review.labels: unknown"),
-        (set(always.expert_labels) <= labels, "policy.always_review.expert_labels: unknown"),
         (target is None or 0 < target < 0.5, "policy.target_error: more than 0 and less than 0.5"),
         (0.5 <= policy.confidence < 1, "policy.confidence: 0.5 or more, and less than 1"),
         (
@@ -72,7 +70,10 @@ def _policy_problems(policy: PolicySpec, labels: set[str]) -> list[str]:
             "policy.audit_rate: with a target_error more than 0, and at most max_audit_rate",
         ),
     ]
-    return [message for holds, message in checks if not holds]
+    found = [message for holds, message in checks if not holds]
+    for name, wanted in (("labels", always.labels), ("expert_labels", always.expert_labels)):
+        found += [f"policy.always_review.{name}{problem}" for problem in _strangers(wanted, labels)]
+    return found
 
 
 def _voter_problems(voter: VoterSpec, names: list[str]) -> list[str]:
@@ -87,32 +88,37 @@ def _voter_problems(voter: VoterSpec, names: list[str]) -> list[str]:
             voter.answer != "words" or not _one_begins_another(names),
             ".answer: words need labels none of which begins another",
         ),
-        (
-            all(example.label in names for example in voter.examples),
-            ".examples: a label is not in the label set",
-        ),
         (all(_is_amount(price) for price in prices), ": a price is 0 or more"),
         (_is_share(voter.batch_discount or 0.0), ".batch_discount: between 0 and 1"),
         ((voter.type == "function") == (voter.function is not None), ".function: for type function only"),
     ]
     found = [message for holds, message in checks if not holds]
+    shown = [example.label for example in voter.examples]
+    found += [f".examples{problem}" for problem in _strangers(shown, names)]
     if voter.function is not None:
-        found += [f".function{problem}" for problem in _function_problems(voter.function, set(names))]
+        found += [f".function{problem}" for problem in _function_problems(voter.function, names)]
     return found
 
 
-def _function_problems(function: FunctionSpec, labels: set[str]) -> list[str]:
+def _function_problems(function: FunctionSpec, labels: list[str]) -> list[str]:
     rules = [function.keywords, function.regex, function.lookup, function.python]
-    meant = {*function.keywords, *function.regex, *function.lookup.values()}
+    meant = [*function.keywords, *function.regex, *function.lookup.values()]
     checks = [
         (sum(bool(rule) for rule in rules) == 1, ": give one of keywords, regex, lookup and python"),
-        (meant <= labels, ": a label is not in the label set"),
         (bool(function.field) == bool(function.lookup), ".field: a lookup needs one, and nothing else does"),
         (not function.python or bool(_PYTHON.fullmatch(function.python)), ".python: write module:function"),
         (0 < function.accuracy < 1, ".accuracy: more than 0 and less than 1"),
     ]
     found = [message for holds, message in checks if not holds]
+    found += _strangers(meant, labels)
     return found + [problem for patterns in function.regex.values() for problem in _bad_patterns(patterns)]
+
+
+def _strangers(wanted: list[str], labels: list[str]) -> list[str]:
+    """Return a problem for each of the labels wanted that there is not."""
+    return [
+        f": {label!r} is none of the labels {', '.join(labels)}" for label in wanted if label not in labels
+    ]
 
 
 def _bad_patterns(patterns: list[str]) -> list[str]:
