@@ -145,6 +145,7 @@ async def test_a_decision_on_the_page_can_be_taken_back_for_a_moment(review: Rev
     status = await review.status()
     assert (status["decided"], status["final_labels"]) == (1, 1)
     assert status["corrections"] == 0, "what the machine said is not told while it can be taken back"
+    assert (status["decided"], status["compared"]) == (1, 0)
     undone = (await act(page, task, "undo")).json()
     assert undone["lease"] != task["lease"]
     status = await review.status()

@@ -32,6 +32,7 @@ class StatusShown(BaseModel):
     open_tasks: int
     leased_tasks: int
     decided: int
+    compared: int = Field(description="decided for good: corrections are among these")
     final_labels: int
     corrections: int
     audits: int = Field(description="blind checks of acceptable labels that people decided")

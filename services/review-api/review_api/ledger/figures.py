@@ -24,6 +24,7 @@ WITH counted AS (
     FROM minute_stats WHERE project = $1
 ), waiting AS (
     SELECT count(*) FILTER (WHERE NOT again) AS decided,
+           count(*) FILTER (WHERE NOT again AND not_before <= now()) AS compared,
            count(*) FILTER (WHERE replaced IS NULL) AS final_labels,
            count(*) FILTER (WHERE correction AND NOT again AND not_before <= now()) AS corrections,
            count(*) FILTER (WHERE audit AND not_before <= now()) AS audits,
@@ -36,7 +37,7 @@ WITH counted AS (
 )
 SELECT c.items, c.accepted, c.requested,
        c.requested - c.withdrawn - c.decided - w.decided - l.tasks AS open_tasks,
-       l.tasks AS leased_tasks, c.decided + w.decided AS decided,
+       l.tasks AS leased_tasks, c.decided + w.decided AS decided, c.decided + w.compared AS compared,
        c.final_labels + w.final_labels AS final_labels,
        c.corrections + w.corrections AS corrections, c.audits + w.audits AS audits,
        c.audit_errors + w.audit_errors AS audit_errors,
@@ -97,7 +98,8 @@ LEFT JOIN (SELECT project, count(*) AS tasks FROM outbox WHERE NOT again GROUP B
 @dataclass(frozen=True)
 class Status:
     """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands. The
-    doubtful decisions that are made again are neither.
+    doubtful decisions that are made again are neither. Of the `decided`, those `compared` with the machine
+    can no longer be undone; `corrections` are among them.
 
     `audits` are the blind checks that people decided, `audit_errors` those where the machine was wrong.
     `withdrawn` tasks had been requested, and were accepted after all, on new evidence.
@@ -109,6 +111,7 @@ class Status:
     open_tasks: int
     leased_tasks: int
     decided: int
+    compared: int
     final_labels: int
     corrections: int
     audits: int

@@ -109,15 +109,15 @@ function costWords(status) {
 
 function Accuracy({ status }) {
   const name = "Accuracy against people";
-  const { audits, audit_errors: wrong, decided, corrections } = status;
+  const { audits, audit_errors: wrong, compared, corrections } = status;
   if (audits > 0) {
     const [low, high] = figures.interval(audits - wrong, audits);
     return html`<${Tile} name=${name} value=${percent(1 - wrong / audits)} tone="machine"
       about=${`${plural(audits, "blind check")}: ${percent(low, 0)} to ${percent(high, 0)} likely`} />`;
   }
-  const agreed = figures.ratio(decided - corrections, decided);
+  const agreed = figures.ratio(compared - corrections, compared);
   return html`<${Tile} name=${name} value=${percent(agreed)} tone="machine"
-    about=${agreed === null ? "people have decided nothing yet" : `of ${count(decided)} reviewed, no blind check yet`} />`;
+    about=${agreed === null ? "people have decided nothing yet" : `of ${count(compared)} reviewed, no blind check yet`} />`;
 }
 
 function Tile({ name, value, about, tone = "", bar = null }) {
