@@ -3,16 +3,16 @@
 Items arrive in batches. A policy says who decides them; what people decide is learned from as the trainer
 does, and the next batches are scored by what was learned. People answer with one of an item's raters.
 
-Final labels are what people decided, and the machine's for the rest, as it was when the item arrived. Only
-random review labels the rest by the machine at the end, which is the strongest form of that baseline: all
-that it paid people for has been learned from.
+Final labels are what people decided, and the machine's for the rest, as it was when the item arrived. Beside
+that stands what they would be if the machine labelled the rest anew at the end, when it has learned all it
+will: a stream cannot wait for that, a fixed set of items can.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -53,11 +53,16 @@ RANDOM = "random_review"
 
 @dataclass(frozen=True)
 class Course:
-    """How a stream went. `decisions` by people; `accepted` is the share of items that went to nobody, and
-    `accepted_error` how many of these are wrong; `accuracy` is that of all final labels."""
+    """How a stream went.
+
+    `decisions` by people; `accepted` is the share of items that went to nobody, and `accepted_error` how many
+    of these are wrong. `accuracy` is that of all final labels, `relabelled` the same with what went to nobody
+    labelled anew at the end.
+    """
 
     decisions: float
     accuracy: float
+    relabelled: float
     accepted: float
     accepted_error: float
 
@@ -76,8 +81,8 @@ class Stream:
         self._order: list[int] = []
         self._propensity = np.ones(len(data))
 
-    def run(self, policy: Policy, *, late: bool = False) -> Course:
-        """Send all items through; with `late` what people did not decide is labelled at the end."""
+    def run(self, policy: Policy) -> Course:
+        """Send all items through."""
         data = self.data
         final = np.zeros(len(data), np.int64)
         next_training = FIRST
@@ -92,9 +97,6 @@ class Stream:
             if len(self._order) >= next_training:
                 next_training = int(len(self._order) * GROWTH)
                 self.train(policy)
-        accepted = ~self._people
-        if late:
-            final[accepted] = self.scores(np.flatnonzero(accepted)).labels
         return self._course(final)
 
     def scores(self, rows: Integers) -> Scores:
@@ -126,9 +128,12 @@ class Stream:
 
     def _course(self, final: Integers) -> Course:
         right, accepted = final == self.data.truth, ~self._people
+        anew = final.copy()
+        anew[accepted] = self.scores(np.flatnonzero(accepted)).labels
         return Course(
             decisions=float(self._people.sum()),
             accuracy=float(right.mean()),
+            relabelled=float((anew == self.data.truth).mean()),
             accepted=float(accepted.mean()),
             accepted_error=float((~right[accepted]).mean()) if accepted.any() else 0.0,
         )
@@ -157,11 +162,11 @@ def _mean(courses: Sequence[Course]) -> Course:
     return Course(*(float(value) for value in np.mean(rows, axis=0)))
 
 
-def _courses(data: DataSet, seeds: int, make: Make, *, late: bool) -> Course:
+def _courses(data: DataSet, seeds: int, make: Make) -> Course:
     courses = []
     for seed in range(seeds):
         stream = Stream(data, seed)
-        courses.append(stream.run(make(stream), late=late))
+        courses.append(stream.run(make(stream)))
     return _mean(courses)
 
 
@@ -200,21 +205,33 @@ def evaluate(name: str, seeds: int = SEEDS) -> dict[str, Any]:
     jobs += [("ours", threshold, partial(_ours, threshold)) for threshold in THRESHOLDS]
     found: dict[str, dict[float, Course]] = {}
     for policy, setting, make in track(jobs, description=f"loop {name}", console=Console(stderr=True)):
-        found.setdefault(policy, {})[setting] = _courses(data, seeds, make, late=policy == RANDOM)
+        found.setdefault(policy, {})[setting] = _courses(data, seeds, make)
     return {"items": len(data), "target": round(target_of(data), 4), "seeds": seeds, **_summary(data, found)}
+
+
+def _needed(data: DataSet, courses: Mapping[str, Sequence[Course]], alone: Course) -> dict[str, float]:
+    """Return the decisions for the target, and the share of those of random review that ours saves."""
+    random, ours = (decisions_for(target_of(data), courses[policy], alone) for policy in (RANDOM, "ours"))
+    return {
+        "people_alone": round(alone.decisions),
+        RANDOM: round(random),
+        "ours": round(ours),
+        "saving": round(1.0 - ours / random, 4),
+    }
 
 
 def _summary(data: DataSet, found: Mapping[str, Mapping[float, Course]]) -> dict[str, Any]:
     (alone,) = found["people_alone"].values()
     # People alone are as accurate as one person is, whatever these draws of them happened to be.
-    alone = Course(alone.decisions, max(alone.accuracy, target_of(data)), 0.0, 0.0)
-    needed = {
-        policy: round(decisions_for(target_of(data), found[policy].values(), alone))
-        for policy in (RANDOM, "ours")
+    best = max(alone.accuracy, target_of(data))
+    alone = replace(alone, accuracy=best, relabelled=best)
+    anew = {
+        policy: [replace(course, accuracy=course.relabelled) for course in courses.values()]
+        for policy, courses in found.items()
     }
     return {
-        "decisions_needed": {"people_alone": round(alone.decisions), **needed},
-        "saving": round(1.0 - needed["ours"] / needed[RANDOM], 4),
+        "decisions_needed": _needed(data, {name: list(each.values()) for name, each in found.items()}, alone),
+        "decisions_needed_relabelled": _needed(data, anew, alone),
         "courses": [
             {"policy": policy, "setting": setting, **_rounded(course)}
             for policy, courses in found.items()

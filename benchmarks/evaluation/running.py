@@ -76,7 +76,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
         "date": today(),
         "promise": found["promise"],
         "calibration": {name: own[name]["people"]["after"]["ece"] for name in NAMES},
-        "saving": {name: loops[name]["loop"]["saving"] for name in NAMES},
+        "saving": {name: loops[name]["loop"]["decisions_needed"]["saving"] for name in NAMES},
         "confidence": confidences,
         "loop": {name: each["loop"] for name, each in loops.items()},
         "economics": {name: each["economics"] for name, each in loops.items()},

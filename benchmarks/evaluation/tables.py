@@ -34,8 +34,8 @@ _POLICIES: Final = {
     "ours": "labelmill, threshold {setting:g}",
     "promised": "labelmill, promise of at most {setting:.1%} wrong",
 }
-
-
+_WHEN: Final = {"on arrival": "decisions_needed", "anew at the end": "decisions_needed_relabelled"}
+"""When what people do not decide gets its final label."""
 _ROUNDING: Final = 0.0005
 """What accuracies with three digits may differ by and still be the same."""
 
@@ -155,20 +155,18 @@ def needed(document: Document) -> str:
     rows = [
         [
             said,
+            when,
             f"{found['items']:,}",
             f"{found['target']:.3f}",
-            *(
-                f"{found['decisions_needed'][policy]:,}"
-                for policy in ("people_alone", "random_review", "ours")
-            ),
-            f"{found['saving']:.0%}",
+            *(f"{found[key][policy]:,}" for policy in ("people_alone", "random_review", "ours")),
+            f"{found[key]['saving']:.0%}",
         ]
+        for when, key in _WHEN.items()
         for name, said in _DATA_SETS.items()
         for found in [document["loop"][name]]
     ]
-    return _table(
-        ["data set", "items", "target", "people alone", "random review", "labelmill", "saved"], rows
-    )
+    heads = ["data set", "labelled", "items", "target", "people alone", "random review", "labelmill", "saved"]
+    return _table(heads, rows)
 
 
 def economics(document: Document) -> str:

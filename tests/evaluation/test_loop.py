@@ -46,14 +46,14 @@ def test_people_alone_are_as_right_as_their_answers(tweets: DataSet) -> None:
     stream = Stream(tweets, seed=1)
     course = stream.run(Policy())
     right = float((stream.answers == stream.data.truth).mean())
-    assert course == Course(len(tweets), right, accepted=0.0, accepted_error=0.0)
+    assert course == Course(len(tweets), right, relabelled=right, accepted=0.0, accepted_error=0.0)
 
 
 def test_without_people_nothing_is_learned(tweets: DataSet) -> None:
-    course = Stream(tweets, seed=2).run(RandomReview(0.0), late=True)
+    course = Stream(tweets, seed=2).run(RandomReview(0.0))
     llm = tweets.votes["logprobs"].argmax(axis=1) == tweets.truth
     assert (course.decisions, course.accepted) == (0.0, 1.0)
-    assert course.accuracy == pytest.approx(llm.mean())
+    assert course.accuracy == course.relabelled == pytest.approx(llm.mean())
 
 
 def test_a_promise_accepts_nothing_before_there_is_evidence(tweets: DataSet) -> None:
@@ -64,7 +64,7 @@ def test_a_promise_accepts_nothing_before_there_is_evidence(tweets: DataSet) -> 
 
 
 def course_of(decisions: float, accuracy: float) -> Course:
-    return Course(decisions, accuracy, accepted=0.0, accepted_error=0.0)
+    return Course(decisions, accuracy, relabelled=accuracy, accepted=0.0, accepted_error=0.0)
 
 
 @pytest.mark.parametrize(("accuracy", "needed"), [(0.7, 100.0), (0.85, 150.0), (0.95, 600.0), (0.99, 1000.0)])
