@@ -1,11 +1,10 @@
 // Agreement: how far people agree with each other and with the machine, on which labels they do not, and since when.
 // For managers.
-import { html, useCallback, useState } from "./ui.js";
+import { html, useState } from "./ui.js";
 import { count, percent, plural } from "./format.js";
-import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
 import { Meter } from "./promise.js";
-import { useRepeated } from "./session.js";
+import { useForManagers } from "./session.js";
 
 const REFRESH_MS = 120_000;
 const MOST_WEEKS = 12;
@@ -23,21 +22,8 @@ const COEFFICIENTS = [
   ["ac1", "Gwet’s AC1", coefficient],
 ];
 
-// The newest answer; null before the first, and for those who may not see it.
 export function useAgreement(project) {
-  const [answer, setAnswer] = useState(null);
-  const [refused, setRefused] = useState(false);
-  const load = useCallback(async () => {
-    try {
-      setAnswer(await call("GET", `/v1/projects/${segment(project.project)}/agreement`));
-    } catch (error) {
-      if (error.status !== 403) return; // the figures beside it say that they are old, or ask to sign in
-      setAnswer(null);
-      setRefused(true);
-    }
-  }, [project.project]);
-  useRepeated(load, REFRESH_MS, !refused);
-  return answer;
+  return useForManagers(project, "agreement", REFRESH_MS);
 }
 
 export function AgreementSection({ agreement }) {

@@ -1,11 +1,10 @@
 // The promise: what error is promised, how it stands, on which evidence, and where the machine errs. For managers.
-import { html, useCallback, useState } from "./ui.js";
+import { html, useState } from "./ui.js";
 import { Reliability, RiskCoverage } from "./diagrams.js";
 import { costPerCorrect, ratio, standing } from "./figures.js";
 import { count, decimal, percent, plural, usd } from "./format.js";
-import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
-import { useRepeated } from "./session.js";
+import { useForManagers } from "./session.js";
 
 const REFRESH_MS = 10_000;
 const STATES = {
@@ -15,21 +14,8 @@ const STATES = {
 };
 const KINDS = { metadata: "Metadata", labels: "Label pair", cluster: "Topic" };
 
-// The newest answer; null before the first, and for those who may not see it.
 export function usePromise(project) {
-  const [answer, setAnswer] = useState(null);
-  const [refused, setRefused] = useState(false);
-  const load = useCallback(async () => {
-    try {
-      setAnswer(await call("GET", `/v1/projects/${segment(project.project)}/promise`));
-    } catch (error) {
-      if (error.status !== 403) return; // the figures beside it say that they are old, or ask to sign in
-      setAnswer(null);
-      setRefused(true);
-    }
-  }, [project.project]);
-  useRepeated(load, REFRESH_MS, !refused);
-  return answer;
+  return useForManagers(project, "promise", REFRESH_MS);
 }
 
 export function PromiseSection({ promise, spec, status }) {

@@ -75,6 +75,24 @@ export function useProjects(account, onExpired) {
   return { projects, project: present, choose, reload: loadOne };
 }
 
+// What managers may see of the chosen project, fetched again every so often: null before the first answer, and for
+// those who may not see it. `part` is what follows the project in the address.
+export function useForManagers(project, part, everyMs) {
+  const [answer, setAnswer] = useState(null);
+  const [refused, setRefused] = useState(false);
+  const load = useCallback(async () => {
+    try {
+      setAnswer(await call("GET", `/v1/projects/${segment(project.project)}/${part}`));
+    } catch (error) {
+      if (error.status !== 403) return; // the figures beside it say that they are old, or ask to sign in
+      setAnswer(null);
+      setRefused(true);
+    }
+  }, [project.project]);
+  useRepeated(load, everyMs, !refused);
+  return answer;
+}
+
 export function useRepeated(work, everyMs, active) {
   useEffect(() => {
     if (!active) return undefined;
