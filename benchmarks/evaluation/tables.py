@@ -71,15 +71,15 @@ def summary(document: Document) -> str:
                 f"{document['calibration'][name]:.3f}",
             ]
         )
-    for name, said in _DATA_SETS.items():
-        target = f"target {document['loop'][name]['target']:.1%}"
-        rows.append(
+    for when, key in _WHEN.items():
+        rows += [
             [
-                f"decisions saved against random review, {said} ({target})",
+                f"decisions saved against random review, {said} (labelled {when})",
                 "at least 40%",
-                f"{document['saving'][name]:.0%}",
+                f"{document['loop'][name][key]['saving']:.0%}",
             ]
-        )
+            for name, said in _DATA_SETS.items()
+        ]
     return _table(["what", "asked for", "measured"], rows)
 
 
