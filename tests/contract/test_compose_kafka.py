@@ -37,7 +37,8 @@ def _replaced(text: str, replacements: dict[str, str]) -> str:
 
 @pytest.mark.slow
 async def test_the_broker_starts_on_its_variables(compose: dict[str, Any], tmp_path: Path) -> None:
-    port, controller = free_port(), free_port()
+    port = free_port()
+    controller = free_port(but=[port])
     spec = compose["services"]["kafka"]
     assert f"kafka:{spec['environment']['KAFKA_LOG_DIRS']}" in spec["volumes"]
     here = {

@@ -48,7 +48,7 @@ class Kafka:
         self._state_dir = state_dir.absolute()
         self._fixed_port = port != 0
         self.port = port or free_port()
-        self._controller_port = free_port()
+        self._controller_port = free_port(but=[self.port])
         self._heap_mb = heap_mb
         self._own_java = own_java
         self._restart_on_exit = restart_on_exit

@@ -3,17 +3,22 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Collection
 
 from labelmill_local.errors import StackError
 
 HOST = "127.0.0.1"
 
 
-def free_port() -> int:
-    """A port that was free a moment ago. Another process may take it before the caller does."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def free_port(*, but: Collection[int] = ()) -> int:
+    """A port that was free a moment ago, and is none of `but`: what has been chosen and is not yet in use may
+    be drawn again. Another process may take it before the caller does."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((HOST, 0))
+            port = int(probe.getsockname()[1])
+        if port not in but:
+            return port
 
 
 def is_free(port: int) -> bool:

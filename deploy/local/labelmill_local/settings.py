@@ -46,8 +46,10 @@ class StackSettings(BaseSettings):
 
     def with_free_ports(self) -> "StackSettings":
         """A copy in which every port 0 is replaced by one that is free now."""
-        zeros = [name for name in PORTS if getattr(self, name) == 0]
-        return self.model_copy(update={name: free_port() for name in zeros})
+        chosen = {name: getattr(self, name) for name in PORTS}
+        for name in PORTS:
+            chosen[name] = chosen[name] or free_port(but=chosen.values())
+        return self.model_copy(update=chosen)
 
 
 PORTS = {
