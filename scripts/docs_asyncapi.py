@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings
 Document = dict[str, Any]
 
 _GROUP_OF_FOLLOWER = ""
-_MODULES = (events, projects.spec, releases, acceptance, quality)
+_MODULES = (events, projects.spec, projects.review, releases, acceptance, quality)
 
 _DLQ_HEADERS = {
     dlq.REASON: "Short stable code of what is wrong.",

@@ -8,17 +8,25 @@ import pytest
 from labelmill.projects import (
     AlwaysReview,
     BudgetSpec,
+    CareSpec,
     FunctionSpec,
+    GoldSpec,
+    OverlapSpec,
+    PaySpec,
     PolicySpec,
     ProjectSpec,
+    ReviewSpec,
+    SkillSpec,
     TrainingSpec,
     VoterSpec,
     load_project,
 )
 
 TEXT = (Path(__file__).parents[2] / "docs/project-file.md").read_text()
-SPECS = [AlwaysReview, BudgetSpec, FunctionSpec, PolicySpec, ProjectSpec, TrainingSpec, VoterSpec]
-SECTIONS = {"voters", "policy", "budget", "training"}
+REVIEW = [ReviewSpec, OverlapSpec, GoldSpec, CareSpec, PaySpec]
+TABLES = [BudgetSpec, PolicySpec, TrainingSpec, *REVIEW]
+SPECS = [AlwaysReview, FunctionSpec, ProjectSpec, SkillSpec, VoterSpec, *TABLES]
+SECTIONS = {"voters", "policy", "budget", "training", "review", "overlap", "gold", "care", "pay"}
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.__name__)
@@ -27,7 +35,7 @@ def test_every_field_is_told(spec: type[msgspec.Struct]) -> None:
     assert {field.name for field in msgspec.structs.fields(spec)} <= told
 
 
-@pytest.mark.parametrize("spec", [BudgetSpec, PolicySpec, TrainingSpec], ids=lambda spec: spec.__name__)
+@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.__name__)
 def test_defaults_are_told_as_they_are(spec: type[msgspec.Struct]) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", TEXT, re.M))
     for field in msgspec.structs.fields(spec):

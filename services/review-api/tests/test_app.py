@@ -9,6 +9,7 @@ from review_api.app import ROLES, build
 from review_api.http import route_of
 from review_api.settings import ReviewSettings
 from review_api.web.assets import Assets
+from review_api.web.pages import PAGES
 
 
 def app_of(*roles: str) -> object:
@@ -66,16 +67,16 @@ def test_every_route_is_documented() -> None:
     assert "429" in ingest["responses"]
 
 
-def test_both_pages_share_a_head_and_name_their_files_by_version() -> None:
+def test_all_pages_share_a_head_and_name_their_files_by_version() -> None:
     assets = Assets.load()
-    assert set(assets.pages) == {"review", "dashboard"}
-    for name, title in {"review": "Review · labelmill", "dashboard": "Dashboard · labelmill"}.items():
-        text = assets.pages[name].content.decode()
-        assert f"<title>{title}</title>" in text
+    assert set(assets.pages) == {page.path for page in PAGES}
+    for page in PAGES:
+        text = assets.pages[page.path].content.decode()
+        assert f"<title>{page.title} · labelmill</title>" in text
         named = re.findall(r'"/static/([^/]+)/([^"]+)"', text)
         assert {version for version, _ in named} == {assets.version}
         assert {path for _, path in named} <= set(assets.static)
-        assert (assets.version, f"{name}.js") in named
+        assert (assets.version, f"{page.name}.js") in named
 
 
 @pytest.mark.parametrize("route", ["/v1/me", "/v1/tasks/{task_id}/decision"])

@@ -9,6 +9,7 @@ import re2
 
 from labelmill.errors import InvalidProject
 from labelmill.kinds import kind_named
+from labelmill.projects.review import EXPERT, ReviewSpec, SkillSpec
 from labelmill.projects.spec import FunctionSpec, PolicySpec, ProjectSpec, VoterSpec
 
 _INFINITY: Final = float("inf")
@@ -16,6 +17,7 @@ _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PYTHON: Final = re.compile(r"[A-Za-z_]\w*:[A-Za-z_]\w*")
 _MOST_RATERS: Final = 9
 _MOST_CALLS: Final = 32
+_MOST_SKILLS: Final = 20
 _SILENT: Final = re2.Options()
 _SILENT.log_errors = False
 
@@ -42,6 +44,7 @@ def problems(spec: ProjectSpec) -> list[str]:
     found = [message for holds, message in checks if not holds]
     found += _kind_problems(spec.kind)
     found += _policy_problems(spec.policy, spec.label_names)
+    found += [f"review.{problem}" for problem in _review_problems(spec.review, spec)]
     for voter in spec.voters:
         found += [f"voters.{voter.name}{problem}" for problem in _voter_problems(voter, spec.label_names)]
     return found
@@ -74,6 +77,47 @@ def _policy_problems(policy: PolicySpec, labels: list[str]) -> list[str]:
     for name, wanted in (("labels", always.labels), ("expert_labels", always.expert_labels)):
         found += [f"policy.always_review.{name}{problem}" for problem in _strangers(wanted, labels)]
     return found
+
+
+def _review_problems(review: ReviewSpec, spec: ProjectSpec) -> list[str]:
+    overlap, gold, care, pay = review.overlap, review.gold, review.care, review.pay
+    least = spec.policy.decisions_per_task
+    hours = (care.active_hours_per_day, care.break_after_minutes, care.break_minutes)
+    checks = [
+        (review.sla_hours is None or 0 < review.sla_hours < _INFINITY, "sla_hours: more than 0"),
+        (
+            overlap.most_decisions == 0 or least <= overlap.most_decisions <= _MOST_RATERS,
+            f"overlap.most_decisions: 0, or from decisions_per_task ({least}) to {_MOST_RATERS}",
+        ),
+        (0.5 <= overlap.agreement < 1, "overlap.agreement: 0.5 or more, and less than 1"),
+        (
+            _is_share(gold.rate, gold.bar) and gold.rate <= 0.5,
+            "gold: a rate of at most 0.5, a bar of at most 1",
+        ),
+        (1 <= gold.min_answers <= 50, "gold.min_answers: 1 to 50"),
+        (0 <= gold.training_tasks <= 100, "gold.training_tasks: 0 to 100"),
+        (care.sensitive_per_day >= 0, "care.sensitive_per_day: 0 or more"),
+        (all(_is_amount(value) for value in hours), "care: times are 0 or more"),
+        (_is_amount(pay.usd_per_decision), "pay.usd_per_decision: 0 or more"),
+        (_is_amount(pay.floor_usd_per_hour), "pay.floor_usd_per_hour: 0 or more"),
+        (len({skill.name for skill in review.skills}) == len(review.skills), "skills: names must differ"),
+        (len(review.skills) <= _MOST_SKILLS, f"skills: at most {_MOST_SKILLS}"),
+    ]
+    found = [message for holds, message in checks if not holds]
+    for skill in review.skills:
+        found += [f"skills.{skill.name}{problem}" for problem in _skill_problems(skill, spec.label_names)]
+    return found
+
+
+def _skill_problems(skill: SkillSpec, labels: list[str]) -> list[str]:
+    checks = [
+        (bool(_SLUG.fullmatch(skill.name)), ": use a-z, 0-9, '-' and '_', at most 63 characters"),
+        (skill.name != EXPERT, f": {EXPERT!r} is the skill of those who adjudicate, and needs no rule"),
+        (bool(skill.labels or skill.metadata), ": say by labels or metadata which tasks need it"),
+        (1 <= skill.gold_needed <= 50, ".gold_needed: 1 to 50"),
+    ]
+    found = [message for holds, message in checks if not holds]
+    return found + [f".labels{problem}" for problem in _strangers(skill.labels, labels)]
 
 
 def _voter_problems(voter: VoterSpec, names: list[str]) -> list[str]:

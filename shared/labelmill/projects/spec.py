@@ -1,8 +1,10 @@
-"""A project's definition as types: the task, its voters, the policy, the budget and when to train."""
+"""A project's definition as types: the task, its voters, the policy, the budget, training, review."""
 
 from typing import Literal
 
 import msgspec
+
+from labelmill.projects.review import ReviewSpec
 
 
 class LabelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +153,7 @@ class ProjectSpec(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicySpec = PolicySpec()
     budget: BudgetSpec = BudgetSpec()
     training: TrainingSpec = TrainingSpec()
+    review: ReviewSpec = ReviewSpec()
     minutes_per_decision: float = 0.25
     """Human time a decision takes, for estimates where no measured time is at hand."""
     usd_per_hour: float = 12.0

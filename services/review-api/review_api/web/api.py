@@ -1,4 +1,4 @@
-"""The routes of the page: `/`, `/dashboard` and the files under `/static`.
+"""The routes of the pages, and of the files under `/static`.
 
 The HTML names its files under `/static/VERSION/`, and the version is a hash of all of them: a browser
 may keep them for good, and an update shows at the next load. The content security policy lets nothing
@@ -42,13 +42,11 @@ def router(assets: Assets) -> APIRouter:
     """Return the routes; none of them needs an account, for the files hold no data."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/")
-    async def review_page(request: Request) -> Response:
-        return _answer(request, assets.pages["review"], _ASK_FIRST)
+    async def page(request: Request) -> Response:
+        return _answer(request, assets.pages[request.url.path], _ASK_FIRST)
 
-    @routes.get("/dashboard")
-    async def dashboard_page(request: Request) -> Response:
-        return _answer(request, assets.pages["dashboard"], _ASK_FIRST)
+    for path in assets.pages:
+        routes.add_api_route(path, page)
 
     @routes.get("/static/{version}/{path:path}")
     async def static_file(request: Request, version: str, path: str) -> Response:

@@ -10,7 +10,8 @@ from importlib.resources.abc import Traversable
 
 import jinja2
 
-_PAGES = ("review", "dashboard")
+from review_api.web.pages import PAGES, PageSpec
+
 _COMPRESSIBLE = ("text/", "image/svg")
 _TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
@@ -27,7 +28,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class Assets:
-    """All files under `static`, by their path in it, the pages by name, and one version for all of them."""
+    """All files under `static`, by their path in it, the pages by theirs, and one version for all of them."""
 
     static: Mapping[str, Asset]
     pages: Mapping[str, Asset]
@@ -44,12 +45,12 @@ class Assets:
             autoescape=True,
             undefined=jinja2.StrictUndefined,
         )
-        pages = {name: _page(templates, name, version) for name in _PAGES}
+        pages = {page.path: _page(templates, page, version) for page in PAGES}
         return cls({name: _asset(name, content) for name, content in contents.items()}, pages, version)
 
 
-def _page(templates: jinja2.Environment, name: str, version: str) -> Asset:
-    text = templates.get_template(f"{name}.html").render(static=f"/static/{version}")
+def _page(templates: jinja2.Environment, page: PageSpec, version: str) -> Asset:
+    text = templates.get_template("page.html").render(page=page, static=f"/static/{version}")
     return _asset("page.html", text.encode())
 
 

@@ -1,13 +1,14 @@
 // The dashboard: how much is done, how well, at what cost in money and in people's time.
-import { html, render, useCallback, useMemo, useState } from "./ui.js";
+import { html, useCallback, useMemo, useState } from "./ui.js";
 import { AgreementSection, useAgreement } from "./agreement.js";
 import { Chart, shareRange } from "./charts.js";
 import * as figures from "./figures.js";
 import { count, dateTime, decimal, minutes, percent, plural, usd } from "./format.js";
 import { call, segment } from "./http.js";
-import { useProjects, useRepeated, useSession } from "./session.js";
+import { mount } from "./page.js";
 import { PromiseSection, usePromise } from "./promise.js";
-import { Blank, NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
+import { useRepeated } from "./session.js";
+import { Blank } from "./shell.js";
 
 const REFRESH_MS = 5000;
 const WINDOWS = [
@@ -15,21 +16,6 @@ const WINDOWS = [
   [360, "6 hours"],
   [1440, "24 hours"],
 ];
-
-function Page() {
-  const session = useSession();
-  const { account } = session;
-  const { projects, project, choose } = useProjects(account, session.expired);
-  if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} />`;
-  if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
-  return html`
-    <${TopBar} page="dashboard" session=${session}>
-      <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
-    </${TopBar}>
-    ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
-    ${project && html`<${Board} key=${project.project} project=${project} onExpired=${session.expired} />`}
-  `;
-}
 
 // The newest answers; `stale` when the last try failed and older ones are shown.
 function useFigures(project, windowMinutes, onExpired) {
@@ -194,4 +180,4 @@ function ReleaseRow({ release }) {
   </tr>`;
 }
 
-render(html`<${Page} />`, document.getElementById("app"));
+mount("dashboard", Board);

@@ -1,34 +1,18 @@
 // The reviewers' page.
-import { html, render, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { Desk } from "./desk.js";
 import { count, decimal, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { labelIndex, useKeys, useSingleKeys } from "./keys.js";
 import { waitingAnswers } from "./outbox.js";
 import { Guideline, Help, SkipDialog } from "./panels.js";
-import { useProjects, useSession } from "./session.js";
-import { Blank, NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
+import { mount } from "./page.js";
+import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
 
 const SETTLE_MS = 200; // a second press of the same key must not label a text nobody has seen
 const PRESSED_MS = 160;
-
-function Page() {
-  const session = useSession();
-  const { account } = session;
-  const { projects, project, choose, reload } = useProjects(account, session.expired);
-  if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} waiting=${waitingAnswers()} />`;
-  if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
-  return html`
-    <${TopBar} page="review" session=${session}>
-      <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
-    </${TopBar}>
-    ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
-    ${project && html`<${Workbench} key=${project.project} account=${account} project=${project} onExpired=${session.expired}
-      onOutdated=${reload} />`}
-  `;
-}
 
 // The desk of one person in one project; draws again whenever it changes.
 function useDesk(account, project, onExpired, onOutdated) {
@@ -196,4 +180,4 @@ function Announcer({ desk }) {
   return html`<div class="visually-hidden" aria-live="polite" aria-atomic="true" data-announcer>${desk.said} ${next}</div>`;
 }
 
-render(html`<${Page} />`, document.getElementById("app"));
+mount("review", Workbench, { waiting: waitingAnswers });

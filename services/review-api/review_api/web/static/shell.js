@@ -17,13 +17,19 @@ function Logo() {
   </svg>`;
 }
 
+// The pages in the bar: address, name, and the roles that see them; none means everybody.
+const PAGES = [
+  ["review", "/", "Review", []],
+  ["dashboard", "/dashboard", "Dashboard", []],
+];
+
 export function TopBar({ page, session, children }) {
   const { account, leave, problem } = session;
   return html`<header class="bar">
     <${Brand} />
     <nav aria-label="Pages">
-      <a href="/${location.search}" aria-current=${page === "review" ? "page" : undefined}>Review</a>
-      <a href="/dashboard${location.search}" aria-current=${page === "dashboard" ? "page" : undefined}>Dashboard</a>
+      ${shownTo(account).map(([name, path, title]) => html`<a key=${name} href=${path + location.search}
+        aria-current=${page === name ? "page" : undefined}>${title}</a>`)}
     </nav>
     <div class="bar-tools">
       ${children}
@@ -33,6 +39,11 @@ export function TopBar({ page, session, children }) {
     </div>
     <p class="problem" role="alert">${problem}</p>
   </header>`;
+}
+
+function shownTo(account) {
+  const held = account?.roles ?? [];
+  return PAGES.filter(([, , , roles]) => roles.length === 0 || held.includes("admin") || roles.some((role) => held.includes(role)));
 }
 
 function ThemeButton() {

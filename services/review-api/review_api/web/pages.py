@@ -1,0 +1,20 @@
+"""The pages there are. A page NAME is drawn by `static/NAME.js`, with the style sheets it names."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """A page: where it lies, what the browser calls it, and its style sheets, without their suffix."""
+
+    name: str
+    path: str
+    title: str
+    styles: tuple[str, ...]
+
+
+PAGES: Final = (
+    PageSpec("review", "/", "Review", ("review", "panels")),
+    PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
+)

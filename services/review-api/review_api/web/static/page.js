@@ -1,0 +1,26 @@
+// What every page is: the sign-in, the bar with the project chosen, and the content for that project.
+import { html, render } from "./ui.js";
+import { useProjects, useSession } from "./session.js";
+import { NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
+
+// Draws `Content` with `account`, `session`, `project` (with its whole spec), `onExpired` (the sign-in ended) and
+// `onOutdated` (the project changed). `waiting` gives the answers kept in this browser, for the sign-in to tell.
+export function mount(name, Content, { waiting } = {}) {
+  render(html`<${Page} name=${name} content=${Content} waiting=${waiting} />`, document.getElementById("app"));
+}
+
+function Page({ name, content: Content, waiting }) {
+  const session = useSession();
+  const { account } = session;
+  const { projects, project, choose, reload } = useProjects(account, session.expired);
+  if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} waiting=${waiting?.()} />`;
+  if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
+  return html`
+    <${TopBar} page=${name} session=${session}>
+      <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
+    </${TopBar}>
+    ${projects?.length === 0 && html`<main><${NoProject} /></main>`}
+    ${project && html`<${Content} key=${project.project} account=${account} session=${session} project=${project}
+      onExpired=${session.expired} onOutdated=${reload} />`}
+  `;
+}
