@@ -17,9 +17,10 @@ from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import ACCEPTANCE, ITEMS, LABELS_ACCEPTED, QUALITY, RELEASES, REVIEWS_REQUESTED
 from starlette.types import ASGIApp
 
-from review_api.accounts import administration
+from review_api.accounts import administration, audit_api
 from review_api.accounts import api as accounts_api
 from review_api.accounts.access import Access
+from review_api.accounts.audit import AuditLog
 from review_api.accounts.first_admin import FirstAdmin
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
@@ -140,6 +141,7 @@ def _add_http(
     routers = [
         accounts_api.router(accounts, access, passwords, settings),
         administration.router(accounts, access, passwords),
+        audit_api.router(AuditLog(database), access),
         projects_api.router(projects, publishing, access, _prices(settings)),
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds

@@ -82,7 +82,7 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
     )
     async def put_account(body: NewAccount, by: Annotated[Principal, Depends(admin)]) -> Response:
         hashed = None if body.password is None else await passwords.hash(body.password)
-        created = await store.put(body.name, body.roles, hashed)
+        created = await store.put(body.name, body.roles, hashed, by.name)
         if hashed is not None:
             await store.end_sessions(body.name)
         access.forget()
@@ -105,7 +105,7 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
         """The secret is in the answer and nowhere else: only its hash is kept."""
         await _require_account(store, name)
         token = secrecy.new_token()
-        token_id = await store.add_token(name, body.label, secrecy.token_hash(token))
+        token_id = await store.add_token(name, body.label, secrecy.token_hash(token), by.name)
         log.info("token made", account=name, token_id=token_id, by=by.name)
         return answer({"token_id": token_id, "label": body.label, "token": token}, 201)
 
@@ -125,7 +125,7 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
         status_code=204,
     )
     async def revoke_token(name: Name, token_id: int, by: Annotated[Principal, Depends(admin)]) -> Response:
-        if not await store.revoke_token(name, token_id):
+        if not await store.revoke_token(name, token_id, by.name):
             raise ApiError(404, "unknown_token", f"account {name!r} has no token {token_id}")
         access.forget()
         log.info("token revoked", account=name, token_id=token_id, by=by.name)

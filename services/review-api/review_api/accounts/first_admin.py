@@ -25,9 +25,9 @@ class FirstAdmin:
             return
         password = self._settings.admin_password.get_secret_value()
         token = self._settings.admin_token.get_secret_value()
-        await self._store.put(name, ["admin"], await self._passwords.hash(password) if password else None)
+        await self._store.put_first(name, await self._passwords.hash(password) if password else None)
         if token:
-            await self._store.replace_tokens(name, _LABEL, secrecy.token_hash(token))
+            await self._store.set_first_token(name, _LABEL, secrecy.token_hash(token))
         log.info("admin account ready", account=name, password=bool(password), token=bool(token))
 
     async def stop(self) -> None:

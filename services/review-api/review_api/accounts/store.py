@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from labelmill.runtime.postgres import Database
 
+from review_api.accounts.audit import record
+
 
 @dataclass(frozen=True)
 class Account:
@@ -25,28 +27,45 @@ class Token:
     created_at: int
 
 
+_SETTINGS = "(settings)"
+"""Stands in the log for the operator, who sets the environment; no account can have this name."""
+
+_PUT = """
+INSERT INTO accounts (name, roles, password_hash) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE
+SET roles = EXCLUDED.roles,
+    password_hash = coalesce(EXCLUDED.password_hash, accounts.password_hash)
+RETURNING xmax = 0
+"""
+
+_ADD = """
+INSERT INTO tokens (account, label, token_hash) VALUES ($1, $2, $3)
+ON CONFLICT (token_hash) DO NOTHING RETURNING token_id
+"""
+
+_REVOKE = "DELETE FROM tokens WHERE account = $1 AND token_id = $2 RETURNING label"
+
+
 class AccountStore:
     """Accounts in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, name: str, roles: Sequence[str], password_hash: str | None) -> bool:
+    async def put(self, name: str, roles: Sequence[str], password_hash: str | None, by: str) -> bool:
         """Make an account or change it (None leaves the password as it is); return whether it is new."""
-        return bool(
-            await self._database.pool.fetchval(
-                """
-                INSERT INTO accounts (name, roles, password_hash) VALUES ($1, $2, $3)
-                ON CONFLICT (name) DO UPDATE
-                SET roles = EXCLUDED.roles,
-                    password_hash = coalesce(EXCLUDED.password_hash, accounts.password_hash)
-                RETURNING xmax = 0
-                """,
-                name,
-                sorted(set(roles)),
-                password_hash,
-            )
-        )
+        roles = sorted(set(roles))
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            created = bool(await connection.fetchval(_PUT, name, roles, password_hash))
+            detail = {"roles": roles, "created": created, "password_set": password_hash is not None}
+            await record(connection, by, "account.saved", name, detail)
+        return created
+
+    async def put_first(self, name: str, password_hash: str | None) -> None:
+        """Make the admin of the settings or bring it up to date; only its making goes into the log."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            if await connection.fetchval(_PUT, name, ["admin"], password_hash):
+                await record(connection, _SETTINGS, "account.saved", name, {"roles": ["admin"]})
 
     async def end_sessions(self, name: str) -> None:
         await self._database.pool.execute("DELETE FROM sessions WHERE account = $1", name)
@@ -71,17 +90,11 @@ class AccountStore:
         )
         return found
 
-    async def add_token(self, name: str, label: str, token_hash: bytes) -> int:
-        """Store a token's hash and return its id; one that is there already keeps its id."""
-        token_id: int = await self._database.pool.fetchval(
-            """
-            INSERT INTO tokens (account, label, token_hash) VALUES ($1, $2, $3)
-            ON CONFLICT (token_hash) DO UPDATE SET label = EXCLUDED.label RETURNING token_id
-            """,
-            name,
-            label,
-            token_hash,
-        )
+    async def add_token(self, name: str, label: str, token_hash: bytes, by: str) -> int:
+        """Store a token's hash and return its id."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            token_id: int = await connection.fetchval(_ADD, name, label, token_hash)
+            await record(connection, by, "token.made", name, {"token_id": token_id, "label": label})
         return token_id
 
     async def tokens(self, name: str) -> list[Token]:
@@ -94,23 +107,25 @@ class AccountStore:
         )
         return [Token(**row) for row in rows]
 
-    async def revoke_token(self, name: str, token_id: int) -> bool:
+    async def revoke_token(self, name: str, token_id: int, by: str) -> bool:
         """Delete a token; return whether there was one."""
-        return bool(
-            await self._database.pool.fetchval(
-                "DELETE FROM tokens WHERE account = $1 AND token_id = $2 RETURNING true", name, token_id
-            )
-        )
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            label = await connection.fetchval(_REVOKE, name, token_id)
+            if label is not None:
+                await record(connection, by, "token.revoked", name, {"token_id": token_id, "label": label})
+        return label is not None
 
-    async def replace_tokens(self, name: str, label: str, token_hash: bytes) -> None:
-        """Make this the only token of the account with this label."""
-        await self._database.pool.execute(
-            "DELETE FROM tokens WHERE account = $1 AND label = $2 AND token_hash <> $3",
-            name,
-            label,
-            token_hash,
-        )
-        await self.add_token(name, label, token_hash)
+    async def set_first_token(self, name: str, label: str, token_hash: bytes) -> None:
+        """Make this the only token of the account with this label; only a new one goes into the log."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "DELETE FROM tokens WHERE account = $1 AND label = $2 AND token_hash <> $3",
+                name,
+                label,
+                token_hash,
+            )
+            if await connection.fetchval(_ADD, name, label, token_hash):
+                await record(connection, _SETTINGS, "token.made", name, {"label": label})
 
     async def by_token(self, token_hash: bytes) -> tuple[str, list[str]] | None:
         """Return name and roles of the token's account."""

@@ -10,6 +10,7 @@ from labelmill.events import ReleasePublished
 from labelmill.projects import ProjectSpec
 from labelmill.runtime.postgres import Database
 
+from review_api.accounts.audit import record
 from review_api.errors import unknown_project
 from review_api.projects.versions import Version, next_version
 
@@ -44,6 +45,8 @@ class ProjectStore:
             changed = version is not present
             if changed:
                 await _write(connection, version, by)
+                numbers = {"version": version.version, "guideline_version": version.guideline_version}
+                await record(connection, by, "project.applied", spec.project, numbers, project=spec.project)
         return version, changed
 
     @asynccontextmanager
