@@ -3,7 +3,7 @@ import { html, useLayoutEffect, useRef } from "./ui.js";
 import DOMPurify from "./vendor/purify.js";
 import { Marked } from "./vendor/marked.js";
 import { Icon } from "./icons.js";
-import { labelKey } from "./keys.js";
+import { ACTIONS, labelKey, written } from "./keys.js";
 
 // HTML in a guideline is shown as it is written, not interpreted; the sanitiser below is the second lock.
 const markdownParser = new Marked({
@@ -61,13 +61,10 @@ function Dialog({ heading, className = "", onClose, onKeyDown, children }) {
   </dialog>`;
 }
 
-export function Help({ labels, singleKeys, onSingleKeys, onClose }) {
+export function Help({ labels, actions, singleKeys, onSingleKeys, onClose }) {
   const rows = [
     ...labels.map((label, index) => [labelKey(index).toUpperCase(), label.name]),
-    ["S", "Skip, with a reason if you like"],
-    ["U", "Undo the last answer (also Ctrl+Z)"],
-    ["G", "Show or hide the guideline"],
-    ["?", "This help"],
+    ...ACTIONS.filter(({ name }) => actions[name]).map(({ key, what }) => [written(key), what]),
     ["Esc", "Close what is open"],
   ];
   const closeOnAgain = (event) => {

@@ -3,7 +3,7 @@ import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from 
 import { Desk } from "./desk.js";
 import { count, decimal, plural } from "./format.js";
 import { Icon } from "./icons.js";
-import { labelIndex, useKeys, useSingleKeys } from "./keys.js";
+import { actionOf, labelIndex, useKeys, useSingleKeys } from "./keys.js";
 import { waitingAnswers } from "./outbox.js";
 import { Guideline, Help, SkipDialog } from "./panels.js";
 import { mount } from "./page.js";
@@ -46,10 +46,12 @@ function Workbench({ account, project, onExpired, onOutdated }) {
     desk.skip(reason);
   };
   const askSkip = () => desk.current && !desk.current.lost && setDialog("skip");
-  const actions = { s: askSkip, u: () => desk.undo(), "ctrl+z": () => desk.undo(), g: toggleGuideline, "?": () => setDialog("help") };
+  // By the names in keys.js. What has no entry here has no key, and does not show in the help.
+  const actions = { skip: askSkip, undo: () => desk.undo(), guideline: toggleGuideline, help: () => setDialog("help") };
   useKeys((key) => {
+    const action = actions[actionOf(key)];
     const label = labels[labelIndex(key)];
-    if (actions[key]) actions[key]();
+    if (action) action();
     else if (label && desk.current) choose(label.name);
     else return false;
     return true;
@@ -69,7 +71,7 @@ function Workbench({ account, project, onExpired, onOutdated }) {
       ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
     </div>
     <${Announcer} desk=${desk} />
-    ${dialog === "help" && html`<${Help} labels=${labels} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${close} />`}
+    ${dialog === "help" && html`<${Help} labels=${labels} actions=${actions} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${close} />`}
     ${dialog === "skip" && html`<${SkipDialog} onSkip=${skip} onClose=${close} />`}
   `;
 }
