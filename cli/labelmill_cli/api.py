@@ -100,9 +100,13 @@ class Api:
             on_wait(seconds)
             self._sleep(seconds)
 
-    def labels(self, project: str, *, content: bool) -> Iterator[bytes]:
-        """Yield the final labels, one JSON document each."""
-        return self._lines(f"/v1/projects/{project}/labels", {"content": "1"} if content else {})
+    def labels(
+        self, project: str, *, content: bool, owners: bool = False, manifest: bool = False
+    ) -> Iterator[bytes]:
+        """Yield the final labels, one JSON document each; with `manifest`, a last one that describes them."""
+        asked = {"content": content, "owners": owners, "manifest": manifest}
+        parameters = {name: "1" for name, wanted in asked.items() if wanted}
+        return self._lines(f"/v1/projects/{project}/labels", parameters)
 
     def routes(self, project: str) -> Iterator[bytes]:
         """Yield every score with its route and what people decided, one JSON document each."""

@@ -1,6 +1,7 @@
 """`ingest` and `export` against a server that answers as review-api does."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -141,10 +142,47 @@ def test_export_as_json_lines(labelmill: Labelmill, api: Any, tmp_path: Path) ->
     api.on("GET /v1/projects/tweets/labels", LABELS)
     assert labelmill("export", "-p", "tweets").out.encode() == LABELS
     target = tmp_path / "labels.jsonl"
+    api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS + manifest_line())
     done = labelmill("export", "-p", "tweets", "-o", str(target))
     assert target.read_bytes() == LABELS
     assert done.err == f"2 labels written to {target}\n"
     assert done.out == ""
+    told = json.loads((tmp_path / "labels.jsonl.manifest.json").read_text())
+    assert told["sha256"] == hashlib.sha256(LABELS).hexdigest()
+    assert (told["rows"], told["file"], told["bytes"]) == (2, "labels.jsonl", len(LABELS))
+
+
+def manifest_line(rows: int = 2) -> bytes:
+    manifest = {"project": "tweets", "rows": rows, "sha256": hashlib.sha256(LABELS).hexdigest()}
+    return json.dumps({"manifest": manifest}, separators=(",", ":")).encode() + b"\n"
+
+
+@pytest.mark.parametrize("last", [b"", manifest_line(3)])
+def test_an_export_that_is_not_what_its_manifest_says_leaves_no_file(
+    labelmill: Labelmill, api: Any, tmp_path: Path, last: bytes
+) -> None:
+    api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS + last)
+    done = labelmill("export", "-p", "tweets", "-o", str(tmp_path / "labels.jsonl"))
+    assert done.status == 1
+    assert "the export is not complete" in done.err
+    assert not (tmp_path / "labels.jsonl").exists()
+
+
+def test_the_manifest_of_a_csv_names_the_hash_of_the_csv(
+    labelmill: Labelmill, api: Any, tmp_path: Path
+) -> None:
+    target = tmp_path / "labels.csv"
+    labels = LABELS.replace(b'"release":1', b'"release":1,"provenance":{"owner":"ann","source":"app"}')
+    digest = hashlib.sha256(labels).hexdigest()
+    manifest = json.dumps({"manifest": {"rows": 2, "sha256": digest}}, separators=(",", ":"))
+    api.on("GET /v1/projects/tweets/labels?owners=1&manifest=1", labels + manifest.encode())
+    labelmill("export", "-p", "tweets", "--format", "csv", "--owners", "-o", str(target))
+    told = json.loads((tmp_path / "labels.csv.manifest.json").read_text())
+    assert told["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    with target.open() as file:
+        first, second = csv.DictReader(file)
+    assert (first["owner"], first["item_source"], first["source"]) == ("ann", "app", "machine")
+    assert (second["owner"], second["item_source"], second["source"]) == ("", "", "people")
 
 
 def test_export_as_csv(labelmill: Labelmill, api: Any) -> None:
@@ -159,7 +197,7 @@ def test_export_as_csv(labelmill: Labelmill, api: Any) -> None:
 
 
 def test_an_export_that_breaks_leaves_no_file(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
-    api.on("GET /v1/projects/tweets/labels", LABELS, 200, Content_Length="9999")
+    api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS, 200, Content_Length="9999")
     target = tmp_path / "labels.jsonl"
     done = labelmill("export", "-p", "tweets", "-o", str(target))
     assert done.status == 1

@@ -13,6 +13,7 @@ import typer
 
 from labelmill_cli import connection
 from labelmill_cli.api import Rejected, review_api
+from labelmill_cli.manifest import Described, write_manifest
 from labelmill_cli.options import DEFAULT_HOME, Home, Project
 from labelmill_cli.output import err, table
 from labelmill_cli.reading import chunks
@@ -29,6 +30,8 @@ _LABEL_COLUMNS = [
     "guideline_version",
     "decided_at",
 ]
+_PROVENANCE_COLUMNS = {"owner": "owner", "licence": "licence", "item_source": "source", "consent": "consent"}
+"""Column to field: `source` is who gave the label."""
 
 
 class Format(StrEnum):
@@ -72,6 +75,7 @@ def ingest(
 
 
 def export(
+    *,
     project: Project,
     format: Annotated[Format, typer.Option(help="How labels are written.")] = Format.JSONL,
     output: Annotated[
@@ -83,13 +87,17 @@ def export(
         ),
     ] = None,
     content: Annotated[bool, typer.Option("--content", help="With the items' texts.")] = False,
+    owners: Annotated[bool, typer.Option("--owners", help="With the names of the items' owners.")] = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
-    """Write the final labels."""
+    """Write the final labels, and beside a file its manifest, FILE.manifest.json."""
     with review_api(connection.find(home)) as api:
-        labels = api.labels(project, content=content)
+        found = api.labels(project, content=content, owners=owners, manifest=output is not None)
+        labels = found if output is None else Described(found)
         lines = labels if format is Format.JSONL else _csv(labels, content)
         count = _write(lines, output)
+    if output is not None and isinstance(labels, Described):
+        write_manifest(output, labels.manifest)
     # CSV has a header besides the labels.
     where = f" to {output}" if output else ""
     err.print(f"{count - (format is Format.CSV):,} labels written{where}", soft_wrap=True)
@@ -111,10 +119,12 @@ def _show_rejected(rejected: list[Rejected], count: int) -> None:
 
 
 def _csv(labels: Iterable[bytes], content: bool) -> Iterator[bytes]:
-    columns = [*_LABEL_COLUMNS, *(["content"] if content else [])]
+    columns = [*_LABEL_COLUMNS, *_PROVENANCE_COLUMNS, *(["content"] if content else [])]
     yield _csv_row(columns)
     for line in labels:
         row = msgspec.json.decode(line)
+        found = row.get("provenance", {})
+        row |= {column: found.get(field) for column, field in _PROVENANCE_COLUMNS.items()}
         yield _csv_row([_cell(row.get(column)) for column in columns])
 
 

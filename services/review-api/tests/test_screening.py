@@ -74,3 +74,24 @@ def test_the_recent_are_remembered_and_the_rest_forgotten() -> None:
         assert all(recent.get(b"%d" % n) == str(n) for n in range(max(0, number - 49), number + 1))
     assert recent.get(b"1") is None
     assert len(recent._young) + len(recent._old) <= 100
+
+
+def test_provenance_travels_under_reserved_names_of_the_metadata() -> None:
+    outcome = Outcome()
+    lines = [
+        line(1, "a", owner="ann", licence="CC0-1.0", source="app", consent="terms-3", metadata={"k": "1"}),
+        line(2, "b", metadata={"@owner": "ann"}),
+        line(3, "c", consent="Withdrawn"),
+        line(4, "d", owner="x" * 201),
+    ]
+    first, second = read_items("p", lines, 0, outcome)
+    assert first.item.metadata == {
+        "k": "1",
+        "@owner": "ann",
+        "@licence": "CC0-1.0",
+        "@source": "app",
+        "@consent": "terms-3",
+    }
+    assert second.item.metadata == {"@owner": "ann"}
+    reasons = [(each.line, each.reason) for each in outcome.rejected]
+    assert reasons == [(3, "no_consent"), (4, "invalid_provenance")]

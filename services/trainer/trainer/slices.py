@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+from labelmill.provenance import OWNER
 from labelmill.quality import Slice, SliceExample
 from scipy.stats import binom, false_discovery_control, hypergeom
 
@@ -67,7 +68,8 @@ def _by_metadata(found: Sequence[Found]) -> dict[str, list[int]]:
     values: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row, each in enumerate(found):
         for field, value in each.metadata.items():
-            values[field][value].append(row)
+            if field != OWNER:  # a part is a kind of items, and names nobody
+                values[field][value].append(row)
     return {
         f"{field}={value}": rows
         for field, by_value in values.items()

@@ -1,8 +1,10 @@
 """The ledger: what Kafka tells is written once, however often it is told."""
 
+import hashlib
+
 import msgspec
 import pytest
-from labelmill.events import Vote, encode
+from labelmill.events import EventDecoder, ItemIngested, Vote, encode
 from labelmill.runtime.postgres import Database
 from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
 from review_api.ledger.figures import Figures
@@ -196,6 +198,44 @@ async def test_the_export_has_every_final_label_once(review: Review) -> None:
     assert sample["content"] == items[17].content
     answer = await review.admin.get(f"/v1/projects/{review.project}/labels")
     assert "content" not in msgspec.json.decode(answer.content.splitlines()[0])
+
+
+async def test_the_export_says_where_items_come_from_and_ends_with_its_manifest(review: Review) -> None:
+    lines = [
+        {"item_id": "i1", "content": "one", "owner": "ann", "licence": "CC0-1.0", "source": "app"},
+        {"item_id": "i2", "content": "two", "owner": "ann", "metadata": {"lang": "en"}},
+        {"item_id": "i3", "content": "three"},
+    ]
+    answer = await review.ingest(b"\n".join(msgspec.json.encode(line) for line in lines))
+    assert answer.json()["accepted"] == 3
+    records = await review.read(ITEMS.name, 3)
+    events = [EventDecoder(ItemIngested).decode(record.value) for record in records]
+    await review.send(*(accepted(score(event)) for event in events))
+    await review.until("final_labels", 3)
+
+    body = (await review.admin.get(f"/v1/projects/{review.project}/labels?content=1&manifest=1")).content
+    *labels, last = body.splitlines(keepends=True)
+    rows = {row["item_id"]: row for row in map(msgspec.json.decode, labels)}
+    assert rows["i1"]["provenance"]["licence"] == "CC0-1.0"
+    assert rows["i1"]["provenance"]["owner"] == rows["i2"]["provenance"]["owner"] != "ann"
+    assert rows["i2"]["metadata"] == {"lang": "en"}
+    assert "provenance" not in rows["i3"]
+    manifest = msgspec.json.decode(last)["manifest"]
+    assert (manifest["rows"], manifest["owners"]) == (3, 1)
+    assert manifest["by_licence"] == {"": 2, "CC0-1.0": 1}
+    assert manifest["sha256"] == hashlib.sha256(b"".join(labels)).hexdigest()
+    assert (manifest["project"], manifest["project_version"]) == (review.project, 1)
+
+    named = await review.admin.get(f"/v1/projects/{review.project}/labels?owners=1")
+    assert [
+        row.get("provenance", {}).get("owner") for row in map(msgspec.json.decode, named.content.splitlines())
+    ] == [
+        "ann",
+        "ann",
+        None,
+    ]
+    lineage = (await review.admin.get(f"/v1/projects/{review.project}/items/i1")).json()
+    assert lineage["item"]["provenance"] == {"owner": "ann", "licence": "CC0-1.0", "source": "app"}
 
 
 async def test_old_minutes_are_summed_up_by_day(review: Review, database: Database) -> None:

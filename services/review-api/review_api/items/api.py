@@ -45,7 +45,8 @@ _BODY: Final[dict[str, Any]] = {
         "content": {
             "application/x-ndjson": {
                 "schema": {"type": "string"},
-                "example": '{"item_id":"t1","content":"What a day!","metadata":{"source":"app"}}\n'
+                "example": '{"item_id":"t1","content":"What a day!","metadata":{"lang":"en"},'
+                '"owner":"u-17","licence":"CC-BY-4.0","source":"app","consent":"terms-3"}\n'
                 '{"item_id":"t2","content":"Nobody came."}\n',
             }
         },
@@ -106,9 +107,10 @@ def router(
         project: Project, request: Request, by: Annotated[Principal, Depends(sender)]
     ) -> Response:
         """One JSON object a line, as many as there are: `item_id`, `content` and, if wanted, `metadata` (text
-        by name). The body is read as it arrives, and the answer comes once Kafka has acknowledged the items.
-        Sending the same item again is harmless; the same `item_id` with other content is refused, like every
-        line that cannot be used. A request that breaks off can simply be sent again."""
+        by name) and where it comes from: `owner`, `licence`, `source`, `consent`. The body is read as it
+        arrives, and the answer comes once Kafka has acknowledged the items. Sending the same item again is
+        harmless; the same `item_id` with other content is refused, like every line that cannot be used. A
+        request that breaks off can simply be sent again."""
         unpacked = _unpacked(request, _unpacking(request), idle_seconds)
         if not await projects.exists(project):
             raise unknown_project(project)

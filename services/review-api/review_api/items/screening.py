@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
+from labelmill import provenance
 from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested, check_item
 from labelmill.topics import item_key
@@ -22,6 +23,10 @@ class ItemLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     item_id: str
     content: str
     metadata: dict[str, str] = {}
+    owner: str = ""
+    licence: str = ""
+    source: str = ""
+    consent: str = ""
 
 
 class Incoming(NamedTuple):
@@ -77,7 +82,7 @@ def read_items(project: str, lines: Iterable[Line], now_ms: int, outcome: Outcom
                     project=project,
                     item_id=item_id,
                     content=line.content,
-                    metadata=line.metadata,
+                    metadata=_metadata(line),
                     ingested_at=now_ms,
                 )
             )
@@ -106,6 +111,20 @@ def screen(incoming: Iterable[Incoming], known: MutableMapping[str, str], outcom
             error = InvalidRecord("conflicting_duplicate", "the item is known with other content or metadata")
             outcome.reject(each.line, item_id, error)
     return new
+
+
+def _metadata(line: ItemLine) -> dict[str, str]:
+    """Return the line's metadata with its provenance under the reserved names. Raises InvalidRecord."""
+    given = (line.owner, line.licence, line.source, line.consent)
+    named = {name: value for name, value in zip(provenance.NAMES, given, strict=True) if value}
+    metadata = {**line.metadata, **named} if named else line.metadata
+    if metadata and (found := provenance.of(metadata)):
+        if found.get("consent", "").strip().lower() in provenance.WITHDRAWN:
+            raise InvalidRecord("no_consent", f"consent is {found['consent']!r}: the item must not be used")
+        if any(len(value) > provenance.MAX_CHARS for value in found.values()):
+            detail = f"owner, licence, source and consent have at most {provenance.MAX_CHARS} characters"
+            raise InvalidRecord("invalid_provenance", detail)
+    return metadata
 
 
 def _read(text: bytes | None) -> ItemLine:

@@ -18,7 +18,10 @@ CROSS JOIN LATERAL (
 _LINEAGE: Final = {
     "item": """
         SELECT json_build_object('item_id', item_id, 'content', content, 'metadata', metadata,
-               'content_hash', content_hash, 'ingested_at', ingested_at)
+               'content_hash', content_hash, 'ingested_at', ingested_at,
+               'provenance', json_strip_nulls(json_build_object('owner', metadata ->> '@owner',
+               'licence', metadata ->> '@licence', 'source', metadata ->> '@source',
+               'consent', metadata ->> '@consent')))
         FROM items WHERE project = $1 AND item_id = $2
     """,
     "routes": """

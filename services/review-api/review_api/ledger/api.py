@@ -1,5 +1,7 @@
 """Routes about what the ledger holds of a project: figures, and the final labels."""
 
+import importlib.metadata
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -13,6 +15,7 @@ from review_api.errors import unknown_project
 from review_api.http import answer
 from review_api.ledger.export import Export
 from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
+from review_api.ledger.manifest import Manifest, Origin
 from review_api.ledger.routes import Routes
 from review_api.projects.api import Project
 from review_api.projects.published import Published
@@ -188,11 +191,33 @@ def router(
     )
     async def labels(
         by: Annotated[Principal, Depends(manager)],
-        project: Annotated[str, Depends(known)],
+        project: Project,
         content: Annotated[bool, Query(description="add the items' content and metadata")] = False,
+        owners: Annotated[bool, Query(description="name the items' owners")] = False,
+        manifest: Annotated[bool, Query(description="add a last line with the manifest")] = False,
     ) -> Response:
-        """In the order of the item ids. What becomes final while the export runs may or may not be in it."""
-        return StreamingResponse(export.lines(project, content=content), media_type="application/x-ndjson")
+        """In the order of the item ids. What becomes final while the export runs may or may not be in it.
+        Items that say where they come from have it under `provenance`; owners are pseudonyms of this export,
+        unless named. The line `manifest` counts the lines before it, by licence, source and consent, with
+        their number and SHA-256."""
+        in_force = await _in_force(projects, project)
+        origin = Origin(
+            project=project,
+            title=in_force.spec.title,
+            project_version=in_force.version,
+            guideline_version=in_force.guideline_version,
+            release=await projects.newest_release(project),
+            filters={"content": content, "owners": owners},
+            labelmill=importlib.metadata.version("labelmill-review-api"),
+            created_at=int(time.time() * 1000),
+        )
+        lines = export.lines(
+            project,
+            Manifest(origin, names_owners=owners),
+            content=content,
+            ends_with_manifest=manifest,
+        )
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     @routes.get(
         "/routes",

@@ -4,14 +4,19 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
+from labelmill import provenance
 from labelmill.runtime.postgres import Database
+
+from review_api.ledger.manifest import Manifest
 
 _PAGE_ROWS = 2000
 
 _PAGE: Final = """
 SELECT f.item_id, f.label, f.source, r.label AS machine_label, f.confidence,
        coalesce(r.reasons, '{}') AS reasons, f.release, f.guideline_version, f.decided_at,
-       CASE WHEN $4 THEN i.content END AS content, CASE WHEN $4 THEN i.metadata END AS metadata
+       CASE WHEN $4 THEN i.content END AS content,
+       -- Nearly all items have no metadata, and then there is nothing to send.
+       CASE WHEN i.metadata <> '{}' THEN i.metadata END AS metadata
 FROM (
     SELECT * FROM final_labels WHERE project = $1 AND item_id > $2 ORDER BY item_id LIMIT $3
 ) f
@@ -22,6 +27,7 @@ ORDER BY f.item_id
 """
 
 _encoder = msgspec.json.Encoder()
+_metadata = msgspec.json.Decoder(dict[str, str])
 
 
 class Export:
@@ -34,23 +40,39 @@ class Export:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def lines(self, project: str, *, content: bool) -> AsyncIterator[bytes]:
-        """Yield the lines of `project`, in parts; with `content`, also the content and metadata."""
+    async def lines(
+        self, project: str, manifest: Manifest, *, content: bool, ends_with_manifest: bool
+    ) -> AsyncIterator[bytes]:
+        """Yield the lines of `project`, in parts; with `content`, also the content and metadata.
+
+        `ends_with_manifest` adds a last line with the manifest of the lines before it.
+        """
         after = ""
         while True:
             rows = await self._database.pool.fetch(_PAGE, project, after, _PAGE_ROWS, content)
             if rows:
-                yield _encoder.encode_lines([_line(row, content=content) for row in rows])
+                part = _encoder.encode_lines([_line(row, manifest, content=content) for row in rows])
+                manifest.written(part)
+                yield part
             if len(rows) < _PAGE_ROWS:
-                return
+                break
             after = rows[-1]["item_id"]
+        if ends_with_manifest:
+            yield _encoder.encode_lines([{"manifest": manifest.document()}])
 
 
-def _line(row: Any, *, content: bool) -> dict[str, Any]:
+def _line(row: Any, manifest: Manifest, *, content: bool) -> dict[str, Any]:
     line = {**row, "label": msgspec.Raw(row["label"].encode())}
     line["machine_label"] = msgspec.Raw((row["machine_label"] or "null").encode())
+    metadata = _metadata.decode(row["metadata"]) if row["metadata"] else {}
+    found = provenance.of(metadata)
+    if "owner" in found:
+        found["owner"] = manifest.owner(found["owner"])
+    manifest.count(found, row["source"])
     if content:
-        line["metadata"] = msgspec.Raw((row["metadata"] or "null").encode())
+        line["metadata"] = provenance.plain(metadata)
     else:
         del line["content"], line["metadata"]
+    if found:
+        line["provenance"] = found
     return line

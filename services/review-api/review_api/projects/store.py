@@ -146,6 +146,13 @@ class ProjectStore:
             event.published_at,
         )
 
+    async def newest_release(self, project: str) -> int:
+        """Return the number of the newest release; 0 before the first."""
+        number: int = await self._database.pool.fetchval(
+            "SELECT coalesce(max(number), 0) FROM releases WHERE project = $1", project
+        )
+        return number
+
     async def releases(self, project: str) -> list[msgspec.Raw]:
         """Return the summaries of a project's releases as JSON, oldest first."""
         rows = await self._database.pool.fetch(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Response
+from labelmill import provenance
 from pydantic import BaseModel, Field
 
 from review_api.accounts.access import Access
@@ -166,12 +167,19 @@ def _shown(task: Claimed) -> dict[str, Any]:
         "lease_until": task.lease_until,
         "item_id": task.item_id,
         "content": task.content,
-        "metadata": _raw(task.metadata),
+        "metadata": _without_provenance(task.metadata),
         "blind": task.blind,
         "suggestion": None if task.blind else suggestion,
         "reasons": [] if task.blind else task.reasons,
         "kept": None if task.kept is None else _raw(task.kept),
     }
+
+
+def _without_provenance(metadata: str) -> msgspec.Raw | dict[str, str]:
+    """Return what a reviewer needs: whose item it is, and under which licence, is not theirs to see."""
+    if '"@' not in metadata:
+        return _raw(metadata)
+    return provenance.plain(msgspec.json.decode(metadata))
 
 
 def _raw(json: str) -> msgspec.Raw:
