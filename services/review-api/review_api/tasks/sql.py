@@ -1,8 +1,10 @@
 """The statements of the task store, named.
 
 Where more than one row is locked, a task that needs several decisions is locked first: no two of these
-wait for each other. A claim is the exception. It takes an open row without waiting, and waits for the row
-that it opens next only behind another claim of the same task, which waits for nothing.
+wait for each other. A claim is the exception: it takes an open row, and the row that it opens next, without
+waiting for either.
+
+Claims run many to a transaction, and so do the decisions of tasks that need one (docs/decisions/0019).
 """
 
 from typing import Final
@@ -37,8 +39,8 @@ WITH unhurried AS MATERIALIZED (
 ), next AS (
     UPDATE assignments a SET state = 'open'
     FROM (
-        SELECT w.task_id, min(w.slot) AS slot FROM assignments w JOIN picked p USING (task_id)
-        WHERE w.state = 'waiting' GROUP BY w.task_id
+        SELECT w.task_id, w.slot FROM assignments w JOIN picked p USING (task_id)
+        WHERE w.state = 'waiting' ORDER BY w.slot LIMIT 1 FOR UPDATE OF w SKIP LOCKED
     ) n
     WHERE a.task_id = n.task_id AND a.slot = n.slot AND a.state = 'waiting'
 ), leased AS (
@@ -48,16 +50,17 @@ WITH unhurried AS MATERIALIZED (
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
     RETURNING a.task_id, a.fence, a.lease_until, a.again
+), shown AS (
+    SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
+           t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
+           k.label AS kept, t.needed
+    FROM leased l
+    JOIN tasks t USING (task_id)
+    JOIN items i USING (project, item_id)
+    JOIN routes r USING (project, item_id, guideline_version)
+    LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
 )
-SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-       t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-       k.label AS kept, t.needed
-FROM leased l
-CROSS JOIN unhurried
-JOIN tasks t USING (task_id)
-JOIN items i USING (project, item_id)
-JOIN routes r USING (project, item_id, guideline_version)
-LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
+SELECT shown.* FROM unhurried LEFT JOIN shown ON true
 """
 
 # What is begun is finished first: a final label is worth more than two halves.
@@ -184,8 +187,9 @@ WITH held AS (
            $8::integer, (SELECT present FROM before), h.again
     FROM settled s JOIN timed h USING (task_id)
 )
-SELECT decided, needed FROM task
+SELECT decided, needed FROM (VALUES (true)) AS always LEFT JOIN task ON true
 """
+"""Always gives one row, of nulls if the lease is lost; so does a claim that finds nothing."""
 
 # What a task had settled on is beyond recall once it is reviewed again.
 RELEASE: Final = """

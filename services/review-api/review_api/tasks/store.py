@@ -1,8 +1,9 @@
 """All SQL about tasks: claiming them under leases, deciding, and taking a decision back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -11,10 +12,16 @@ from labelmill.runtime.postgres import Database
 
 from review_api.tasks import sql
 from review_api.tasks.second_look import PRIORITY, Doubted
+from review_api.tasks.together import Together
 
+_BATCH = 32
+_BATCHES_AT_ONCE = 1
 _CLAIM_TRIES = 5
 _WINDOWS_FURTHER_ON = 10
 _MOST_PLACES = 10_000
+
+Arguments = tuple[Any, ...]
+"""Of a statement, from $1 on."""
 
 Place = tuple[bool, float, int, int]
 """A key of the queue's index: the search goes on after it."""
@@ -89,6 +96,15 @@ class TaskStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._places: dict[tuple[str, str], Place] = {}
+        self._claiming = Together(partial(self._each, sql.CLAIM), most=_BATCH, at_once=_BATCHES_AT_ONCE)
+        self._deciding = Together(partial(self._each, sql.DECIDE), most=_BATCH, at_once=_BATCHES_AT_ONCE)
+
+    async def _each(self, statement: str, arguments: Sequence[Arguments]) -> Sequence[asyncpg.Record]:
+        """Run a statement of one row once for each `arguments`: one trip, one transaction, one wait for the
+        disk."""
+        async with self._database.pool.acquire() as connection:
+            rows: list[asyncpg.Record] = await connection.fetchmany(statement, arguments)
+        return rows
 
     async def claim(self, project: str, reviewer: str, seconds: float, count: int) -> list[Claimed]:
         """Lease up to `count` tasks to a reviewer: what others have begun, then by lowest priority value."""
@@ -113,8 +129,10 @@ class TaskStore:
         return None
 
     async def _search(self, project: str, reviewer: str, seconds: float) -> asyncpg.Record | None:
-        found = await self._database.pool.fetchrow(sql.CLAIM, project, reviewer, seconds)
-        return found or await self._search_further_on(project, reviewer, seconds)
+        found = await self._claiming((project, reviewer, seconds))
+        if found["task_id"] is not None:
+            return found
+        return await self._search_further_on(project, reviewer, seconds)
 
     async def _search_further_on(self, project: str, reviewer: str, seconds: float) -> asyncpg.Record | None:
         """Search behind the head of the queue, in which a person's own work has piled up.
@@ -127,12 +145,12 @@ class TaskStore:
             if place is None:
                 return None
             found = await pool.fetchrow(sql.CLAIM_FURTHER_ON, project, reviewer, seconds, *place)
-            if found is not None:
+            if found["task_id"] is not None:
                 break
             place = await pool.fetchrow(sql.WINDOW_END, project, *place)
         if place is not None and len(self._places) < _MOST_PLACES:
             self._places[key] = tuple(place)
-        return found
+        return None if found["task_id"] is None else found
 
     async def reopen_expired(self, project: str) -> int:
         """Give back the tasks whose lease has run out; return how many."""
@@ -177,7 +195,7 @@ class TaskStore:
 
     async def decide_alone(self, lease: Lease, verdict: Verdict) -> Standing | None:
         """Store the only decision that a task needs, in one statement; None if the lease is lost."""
-        return await _decide(self._database.pool, lease, verdict)
+        return _standing(await self._deciding(_arguments(lease, verdict)))
 
     @asynccontextmanager
     async def deciding(self, task_id: int) -> AsyncIterator["Deciding | None"]:
@@ -241,11 +259,13 @@ class Deciding:
         return Standing(standing.decided, standing.needed + 1)
 
 
-async def _decide(
-    connection: asyncpg.Connection | asyncpg.Pool, lease: Lease, verdict: Verdict
-) -> Standing | None:
-    row = await connection.fetchrow(
-        sql.DECIDE,
+async def _decide(connection: asyncpg.Connection, lease: Lease, verdict: Verdict) -> Standing | None:
+    row = await connection.fetchrow(sql.DECIDE, *_arguments(lease, verdict))
+    return _standing(row)
+
+
+def _arguments(lease: Lease, verdict: Verdict) -> Arguments:
+    return (
         lease.task_id,
         lease.reviewer,
         lease.fence,
@@ -255,7 +275,10 @@ async def _decide(
         verdict.hold,
         verdict.guideline_version,
     )
-    return None if row is None else Standing(**row)
+
+
+def _standing(row: asyncpg.Record) -> Standing | None:
+    return None if row["decided"] is None else Standing(**row)
 
 
 class _TooLateError(Exception):
