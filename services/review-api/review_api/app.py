@@ -139,6 +139,8 @@ def _add_http(
     components += [lag, Watch(context, lag, figures, outbox, admission, seconds=settings.watch_seconds)]
     ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
+        # First: a request is matched against one route after the other, and nearly all are for these.
+        tasks_api.router(desk, access, settings.claim_most),
         accounts_api.router(accounts, access, passwords, settings),
         administration.router(accounts, access, passwords),
         audit_api.router(AuditLog(database), access),
@@ -146,7 +148,6 @@ def _add_http(
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
         ),
-        tasks_api.router(desk, access, settings.claim_most),
         ledger_api.router(
             figures,
             Export(database),
