@@ -26,8 +26,10 @@ from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.http import MOST_BODY_BYTES, BodyLimit, Shell, install_error_answers
 from review_api.items import api as items_api
+from review_api.items import lineage_api
 from review_api.items.admission import Admission
 from review_api.items.ingestion import Ingestor
+from review_api.items.listing import Listing
 from review_api.items.store import ItemStore
 from review_api.items.watch import LedgerLag, Watch
 from review_api.ledger import api as ledger_api
@@ -145,6 +147,7 @@ def _add_http(
         administration.router(accounts, access, passwords),
         audit_api.router(AuditLog(database), access),
         projects_api.router(projects, publishing, access, _prices(settings)),
+        lineage_api.router(items, Listing(database), projects, access),
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
         ),

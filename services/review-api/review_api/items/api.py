@@ -18,6 +18,7 @@ from review_api.errors import ApiError, unknown_project
 from review_api.http import answer
 from review_api.items.admission import Admission
 from review_api.items.ingestion import Ingestion, Ingestor
+from review_api.items.lineage_api import check_raw, unknown_item
 from review_api.items.lines import Gunzip, LineSplitter
 from review_api.items.screening import Outcome
 from review_api.items.store import ItemStore
@@ -131,11 +132,13 @@ def router(
     async def lineage(
         project: Project,
         item_id: Annotated[str, Path(max_length=200, examples=["t1"])],
-        _: Annotated[Principal, Depends(manager)],
+        by: Annotated[Principal, Depends(manager)],
     ) -> Response:
+        """All there is, as it is stored. Who may be given a blind check of the item is refused."""
         found = await items.lineage(project, item_id)
         if found is None:
-            raise ApiError(404, "unknown_item", f"project {project!r} has no item {item_id!r}")
+            raise unknown_item(project, item_id)
+        check_raw(found, by)
         return answer(found)
 
     return routes

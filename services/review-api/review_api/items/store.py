@@ -38,6 +38,7 @@ _LINEAGE: Final = {
                 SELECT jsonb_agg(jsonb_build_object(
                     'slot', a.slot, 'reviewer', a.reviewer, 'priority', a.priority, 'again', a.again,
                     'state', CASE WHEN a.lease_until <= now() THEN 'open' ELSE a.state END,
+                    'leased_at', (extract(epoch FROM a.leased_at) * 1000)::bigint,
                     'lease_until', (extract(epoch FROM a.lease_until) * 1000)::bigint
                 ) ORDER BY a.slot)
                 FROM assignments a WHERE a.task_id = t.task_id
@@ -47,6 +48,9 @@ _LINEAGE: Final = {
                     'opened_at', (extract(epoch FROM x.opened_at) * 1000)::bigint,
                     'settled_at', (extract(epoch FROM x.settled_at) * 1000)::bigint)
                 FROM rereviews x WHERE x.task_id = t.task_id
+            ),
+            'undoable', EXISTS (
+                SELECT FROM outbox o WHERE o.task_id = t.task_id AND NOT o.leaving AND o.not_before > now()
             )
         ) ORDER BY t.task_id)
         FROM tasks t WHERE project = $1 AND item_id = $2

@@ -1,0 +1,84 @@
+"""What a person may see of an item's lineage. Pure.
+
+A blind check measures the machine only if whoever answers it does not know what the machine said. So nobody
+is shown an item whose task they hold or could take back, and nobody who may be given an open blind task of it
+is shown a label.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from review_api.accounts.roles import Principal, allows
+from review_api.errors import ApiError
+
+Task = Mapping[str, Any]
+"""A task as `ItemStore.lineage` gives it, decoded."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is shown: whether labels are, and whether others are named. `name` is who looks."""
+
+    name: str
+    labels: bool
+    names: bool
+
+
+def sight(by: Principal, tasks: Sequence[Task]) -> Sight:
+    """Return what `by` may see of an item with these tasks.
+
+    Raises:
+        ApiError: 403 `task_in_hand`, `not_yours` or `not_settled`.
+    """
+    if not allows(by.roles, ["manager"]):
+        _check_reviewer(by.name, tasks)
+        return Sight(by.name, labels=True, names=False)
+    if not allows(by.roles, ["reviewer"]):
+        return Sight(by.name, labels=True, names=True)
+    if any(_holds(by.name, task) or _can_take_back(by.name, task) for task in tasks):
+        detail = "you hold a task of this item, or can still change your answer: come back once it is settled"
+        raise ApiError(403, "task_in_hand", detail)
+    awaited = any(_is_blind(task) and not _decided(by.name, task) for task in tasks)
+    return Sight(by.name, labels=not awaited, names=True)
+
+
+def _check_reviewer(name: str, tasks: Sequence[Task]) -> None:
+    if not any(_decided(name, task) for task in tasks):
+        raise ApiError(403, "not_yours", "reviewers see the lineage of items that they have decided")
+    if not all(_is_settled(task) for task in tasks):
+        detail = "this item still waits for people: its lineage is shown once it is settled"
+        raise ApiError(403, "not_settled", detail)
+
+
+def _is_settled(task: Task) -> bool:
+    return not _is_open(task) and not task["undoable"]
+
+
+def _is_open(task: Task) -> bool:
+    return task["decided"] < task["needed"] or any(one["state"] != "decided" for one in _parts(task))
+
+
+def _is_blind(task: Task) -> bool:
+    """Return whether whoever claims the task next is not shown the machine's label."""
+    return _is_open(task) and (
+        task["blind"] or any(one["again"] and one["state"] != "decided" for one in _parts(task))
+    )
+
+
+def _holds(name: str, task: Task) -> bool:
+    return any(one["reviewer"] == name and one["state"] == "leased" for one in _parts(task))
+
+
+def _decided(name: str, task: Task) -> bool:
+    """Return whether a person has decided the task, and so is not given it again."""
+    return any(one["reviewer"] == name and one["state"] == "decided" for one in _parts(task))
+
+
+def _can_take_back(name: str, task: Task) -> bool:
+    return _decided(name, task) and (_is_open(task) or task["undoable"])
+
+
+def _parts(task: Task) -> Sequence[Mapping[str, Any]]:
+    parts: Sequence[Mapping[str, Any]] = task["assignments"] or ()
+    return parts
