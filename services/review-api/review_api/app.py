@@ -50,10 +50,12 @@ from review_api.quality.store import Decisions
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
 from review_api.tasks.desk import Desk
+from review_api.tasks.gates import NobodyAsked
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
 from review_api.tasks.rereviewing import Rereviewing
 from review_api.tasks.rereviews import Rereviews
+from review_api.tasks.skills import Entrance, SkillStore
 from review_api.tasks.store import TaskStore
 from review_api.tasks.withdrawal import Withdrawal
 from review_api.tasks.withdrawing import Withdrawing
@@ -134,7 +136,8 @@ def _add_http(
     components += [FirstAdmin(accounts, passwords, settings), publishing]
     access = Access(accounts, settings.principal_cache_seconds)
     in_force, decisions = InForce(projects), Decisions(database)
-    desk = Desk(TaskStore(database), in_force, context.metrics, settings)
+    entrance = Entrance(SkillStore(database), NobodyAsked())
+    desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
     figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
     admission = Admission(settings.ingest_concurrency, settings.ingest_most_lag, settings.ingest_most_outbox)
     lag = LedgerLag(context, publisher, LEDGER_GROUP)

@@ -1,5 +1,6 @@
 """Which definition a decision is held to: the one in force, whenever its task was claimed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ SPEC = load_project(
     "{project: p, title: P, labels: [{name: a}, {name: b}], guideline: G, voters: [{name: s, type: student}]}"
 )
 WIDER = msgspec.structs.replace(SPEC, labels=[*SPEC.labels, LabelSpec(name="c")])
-TASK = Claimed(7, 1, 0, "i", "text", "{}", False, '"a"', 0.5, [], None, 1)
+TASK = Claimed(7, 1, 0, "i", "text", "{}", False, '"a"', 0.5, [], None, 1, "")
 
 
 class Projects:
@@ -37,7 +38,10 @@ class Tasks:
         self.swept: list[str] = []
         self.asked: list[int] = []
 
-    async def claim(self, project: str, reviewer: str, seconds: float, count: int) -> list[Claimed]:
+    async def claim(
+        self, project: str, reviewer: str, pools: Sequence[str], seconds: float, count: int
+    ) -> list[Claimed]:
+        assert pools == [""]
         return [TASK]
 
     async def reopen_expired(self, project: str) -> int:
@@ -53,10 +57,16 @@ class Tasks:
         return Standing(1, 1)
 
 
+class Anybody:
+    async def pools(self, by: Principal, version: Version) -> list[str]:
+        return [""]
+
+
 def desk_of(tasks: Tasks, projects: Projects) -> Desk:
     store: Any = tasks
     in_force: Any = InForce(projects)  # type: ignore[arg-type]
-    return Desk(store, in_force, Metrics(), ReviewSettings())
+    entrance: Any = Anybody()
+    return Desk(store, in_force, entrance, Metrics(), ReviewSettings())
 
 
 async def test_a_label_that_is_new_since_the_claim_is_taken_under_the_new_guideline() -> None:

@@ -8,6 +8,7 @@ from labelmill.projects import load_project
 from review_api.ledger import records, rows
 from review_api.ledger.checking import RouteCheck
 from review_api.ledger.counting import Counts
+from review_api.tasks.ordering import Place
 
 SPEC = load_project(
     """
@@ -21,6 +22,8 @@ voters:
   - {name: student, type: student}
 """
 )
+
+PLACE = Place("", 0.5)
 
 
 def vote(voter: str = "llm", source: str = "logprobs", **fields: object) -> Vote:
@@ -81,19 +84,11 @@ def test_an_item_row_has_the_hash_of_its_content() -> None:
 
 def test_a_task_has_as_many_assignments_as_it_needs_decisions() -> None:
     event = requested(decisions_needed=3)
-    here = rows.assignment_rows(event, 7, item_is_here=True)
-    assert [(row[:2], row[4]) for row in here] == [((7, 0), "open"), ((7, 1), "waiting"), ((7, 2), "waiting")]
-    assert {row[4] for row in rows.assignment_rows(event, 7, item_is_here=False)} == {"waiting"}
+    here = rows.assignment_rows(event, 7, PLACE, item_is_here=True)
+    assert [(row[:2], row[5]) for row in here] == [((7, 0), "open"), ((7, 1), "waiting"), ((7, 2), "waiting")]
+    assert {row[5] for row in rows.assignment_rows(event, 7, PLACE, item_is_here=False)} == {"waiting"}
     assert len(here[0]) == len(rows.ASSIGNMENT_COLUMNS)
     assert len(rows.task_row(event, 7, 2, 9)) == len(rows.TASK_COLUMNS)
-
-
-def test_the_least_sure_come_first_and_audits_are_spread() -> None:
-    assert rows.task_priority(requested()) == 0.75
-    audits = [requested(score(confidence=0.99), item_id=f"i{n}", blind=True) for n in range(200)]
-    places = [rows.task_priority(audit) for audit in audits]
-    assert places == [rows.task_priority(audit) for audit in audits]
-    assert 0.4 < sum(places) / len(places) < 0.6
 
 
 @pytest.mark.parametrize("needed", [0, -1, 10])

@@ -33,8 +33,8 @@ class Queue:
         self, _: str, after: Place, least: Mapping[int, float], most: int
     ) -> tuple[list[Waiting], Place | None]:
         self.looked_at += 1
-        number = 1 if after == START else after[1] + 1
-        return [task(number, 0.99)], (0.99, number) if number < PAGES else None
+        number = 1 if after == START else after[2] + 1
+        return [task(number, 0.99)], ("", 0.99, number) if number < PAGES else None
 
     async def withdraw(self, tasks: list[Waiting]) -> int:
         self.withdrawn += [each.task_id for each in tasks]

@@ -57,8 +57,8 @@ async def test_a_claim_does_not_step_over_all_of_ones_own_work(review: Review) -
     await pile_up(review, "kai", 1500)
     (task,) = await review.claim(kai)
     assert task["item_id"] == "i1500", "nobody else began one, so it is the least sure of the others"
-    assert await rows_visited(review, sql.CLAIM, review.project, "kai", 1.0) <= 2 * sql.CLAIM_WINDOW
-    assert await rows_visited(review, sql.CLAIM, review.project, "lou", 1.0) <= 2
+    assert await rows_visited(review, sql.CLAIM, review.project, "kai", 1.0, [""]) <= 2 * sql.CLAIM_WINDOW
+    assert await rows_visited(review, sql.CLAIM, review.project, "lou", 1.0, [""]) <= 2
     # Far behind all of kai's own work is one task that lou has begun; the rest is taken.
     await review.database.execute(
         "UPDATE assignments SET state = 'waiting', reviewer = NULL WHERE project = $1 AND state = 'open' "

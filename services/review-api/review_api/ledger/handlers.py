@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+import msgspec
 from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
 from labelmill.events import Event, EventDecoder, check_item
@@ -18,10 +19,12 @@ from labelmill.runtime.tasks import supervised
 from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
 
 from review_api.ledger import records as known
+from review_api.ledger import rows
 from review_api.ledger.checking import RouteCheck
 from review_api.ledger.records import Routed
 from review_api.ledger.store import Item, LedgerStore, Route, Written
 from review_api.projects.store import ProjectStore, Specs
+from review_api.tasks.ordering import Place, Places
 
 E = TypeVar("E", bound=Event)
 
@@ -117,6 +120,7 @@ class Ledger:
             with attempt:
                 specs = await self._specs.load({(e.project, e.project_version) for _, e in parsed})
         checks = {version: RouteCheck(spec) for version, spec in specs.items()}
+        places = {version: Places(spec) for version, spec in specs.items()}
         routes = []
         for record, event in parsed:
             version = (event.project, event.project_version)
@@ -124,7 +128,7 @@ class Ledger:
                 if version not in checks:
                     raise _unknown_project(event.project, event.project_version)
                 checks[version].check(event)
-                routes.append(Route(record, event, known.vote_costs(event)))
+                routes.append(Route(record, event, known.vote_costs(event), _place(event, places[version])))
             except InvalidRecord as error:
                 letters.append(DeadLetter(record, error))
         return routes
@@ -146,6 +150,16 @@ class Ledger:
         for event in written.finals:
             if event.score.ingested_at:
                 observe(max(0.0, now - event.score.ingested_at / 1000))
+
+
+def _place(event: Routed, places: Places) -> Place | None:
+    """Return where the task of a route lies, None if it makes none. Raises InvalidRecord."""
+    if type(event) is not known.Requested:
+        return None
+    try:
+        return places.place(rows.facts(event))
+    except msgspec.DecodeError as error:
+        raise InvalidRecord("invalid_event", f"score: {error}") from error
 
 
 async def _parse(

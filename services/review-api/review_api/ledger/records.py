@@ -26,6 +26,7 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     calibrated: bool = False
     over_budget: bool = False
     suspicious: bool = False
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
     ingested_at: int = 0
     scored_at: int = 0
 

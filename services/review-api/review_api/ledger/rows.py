@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 import msgspec
-from labelmill import ids
 from labelmill.events import ItemIngested
 
 from review_api.ledger.records import Accepted, Requested, Routed
+from review_api.tasks.ordering import Facts, Place
 
 Row = tuple[Any, ...]
 
@@ -55,7 +55,7 @@ TASK_COLUMNS: Final = [
     "created_at",
     "audit_rate",
 ]
-ASSIGNMENT_COLUMNS: Final = ["task_id", "slot", "project", "priority", "state"]
+ASSIGNMENT_COLUMNS: Final = ["task_id", "slot", "project", "pool", "priority", "state"]
 
 
 def item_row(item: ItemIngested) -> Row:
@@ -122,24 +122,27 @@ def task_row(event: Requested, task_id: int, partition: int, now_ms: int) -> Row
     )
 
 
-def assignment_rows(event: Requested, task_id: int, *, item_is_here: bool) -> list[Row]:
+def assignment_rows(event: Requested, task_id: int, place: Place, *, item_is_here: bool) -> list[Row]:
     """Return the rows of `assignments`: one per decision that the task needs; only the first may be open."""
-    priority = task_priority(event)
     states = ["open" if item_is_here else "waiting", *["waiting"] * (event.decisions_needed - 1)]
-    return [(task_id, slot, event.project, priority, state) for slot, state in enumerate(states)]
+    return [
+        (task_id, slot, event.project, place.pool, place.priority, state) for slot, state in enumerate(states)
+    ]
 
 
-def task_priority(event: Requested) -> float:
-    """Return where a task stands in the queue: the lowest value is claimed first.
-
-    That is the machine's confidence. An audit is by nature of high confidence and would come last for
-    ever; it gets a place at random, the same one whenever it is computed.
-    """
-    if event.blind:
-        # The key only tells this draw from others. It is no secret, since nobody gains by foreseeing it: the
-        # place says when an audit is handed out, and not what is audited, which the project's seed decides.
-        return ids.uniform("priority", event.project, event.item_id)
-    return event.score.confidence
+def facts(event: Requested) -> Facts:
+    """Return what a task's place in the queue follows from."""
+    score = event.score
+    return Facts(
+        item_id=event.item_id,
+        blind=event.blind,
+        confidence=score.confidence,
+        created_at=event.routed_at,
+        label=score.label,
+        probabilities=score.probabilities,
+        votes=score.votes,
+        metadata=score.metadata,
+    )
 
 
 def _text(raw: msgspec.Raw) -> str:

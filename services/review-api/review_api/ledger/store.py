@@ -17,6 +17,7 @@ from labelmill.runtime.postgres import Database
 from review_api.ledger import rows
 from review_api.ledger.counting import COLUMNS, Counts
 from review_api.ledger.records import Accepted, Requested, Routed, VoteCost
+from review_api.tasks.ordering import Place
 
 # `isinstance` of a msgspec struct asks an abstract base class each time: too slow for every item.
 
@@ -117,11 +118,12 @@ SET items = s.items + EXCLUDED.items,
 
 
 class Route(NamedTuple):
-    """A route to write: its record, and what its votes cost."""
+    """A route to write: its record, what its votes cost, and where its task lies, if it makes one."""
 
     record: ConsumerRecord
     event: Routed
     votes: list[VoteCost]
+    place: Place | None = None
 
 
 class Item(NamedTuple):
@@ -318,7 +320,7 @@ async def _copy(
     await _copy_into(connection, "routes", rows.ROUTE_COLUMNS, route_rows)
     finals = [rows.final_row(event, now_ms) for event in written.finals]
     await _copy_into(connection, "final_labels", rows.FINAL_COLUMNS, finals)
-    requested = [route for route in routes if type(route.event) is Requested]
+    requested = [route for route in routes if route.place is not None]
     await _copy_tasks(connection, requested, early, now_ms)
     await _add_up(connection, counts)
     return written
@@ -343,9 +345,9 @@ async def _copy_tasks(
     tasks: list[rows.Row] = []
     assignments: list[rows.Row] = []
     for (task_id,), route in zip(fetched, routes, strict=True):
-        event = cast("Requested", route.event)
+        event, place = cast("Requested", route.event), cast("Place", route.place)
         tasks.append(rows.task_row(event, task_id, route.record.partition, now_ms))
-        assignments += rows.assignment_rows(event, task_id, item_is_here=_key(route) not in early)
+        assignments += rows.assignment_rows(event, task_id, place, item_is_here=_key(route) not in early)
     await _copy_into(connection, "tasks", rows.TASK_COLUMNS, tasks)
     await _copy_into(connection, "assignments", rows.ASSIGNMENT_COLUMNS, assignments)
 

@@ -13,6 +13,7 @@ from review_api.docs import documented
 from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.tasks.desk import Desk
+from review_api.tasks.pools import is_sensitive
 from review_api.tasks.store import Claimed
 
 TaskId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
@@ -32,6 +33,12 @@ class Suggestion(BaseModel):
     confidence: float
 
 
+class Adjudication(BaseModel):
+    """What people answered to a task on which they differ, in no order; nobody is named."""
+
+    answers: list[Any]
+
+
 class Task(BaseModel):
     """A task in hand.
 
@@ -49,6 +56,8 @@ class Task(BaseModel):
     suggestion: Suggestion | None
     reasons: list[str]
     kept: Any
+    sensitive: bool = Field(description="it distresses: show it when asked for")
+    adjudication: Adjudication | None
 
 
 class Tasks(BaseModel):
@@ -172,6 +181,8 @@ def _shown(task: Claimed) -> dict[str, Any]:
         "suggestion": None if task.blind else suggestion,
         "reasons": [] if task.blind else task.reasons,
         "kept": None if task.kept is None else _raw(task.kept),
+        "sensitive": is_sensitive(task.pool),
+        "adjudication": None if task.answers is None else {"answers": [_raw(one) for one in task.answers]},
     }
 
 

@@ -1,13 +1,15 @@
 """What reviewers do with tasks, between the HTTP routes and the store."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from labelmill.errors import InvalidLabel
 from labelmill.events import Label
 from labelmill.kinds import kind_named
+from labelmill.projects import OverlapSpec
 from labelmill.runtime.metrics import Metrics
 
 from review_api.accounts.roles import Principal
@@ -16,7 +18,10 @@ from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
 from review_api.settings import ReviewSettings
 from review_api.tasks import second_look
-from review_api.tasks.store import Claimed, Facts, Lease, Standing, TaskStore, Verdict
+from review_api.tasks.overlap import Asked, Settled, next_step
+from review_api.tasks.pools import for_experts, is_experts
+from review_api.tasks.skills import Entrance
+from review_api.tasks.store import Claimed, Deciding, Facts, Lease, Standing, TaskStore, Verdict
 
 _SWEEP_SECONDS = 1.0
 _MOST_LABEL_BYTES = 64 * 1024
@@ -39,26 +44,37 @@ class Desk:
         self,
         store: TaskStore,
         in_force: InForce,
+        entrance: Entrance,
         metrics: Metrics,
         settings: ReviewSettings,
     ) -> None:
         self._store = store
         self._in_force = in_force
+        self._entrance = entrance
         self._metrics = metrics
         self._settings = settings
         self._swept: dict[str, float] = {}
         self._known: dict[Lease, Facts] = {}
 
     async def claim(self, by: Principal, project: str, count: int) -> list[Claimed]:
-        """Lease up to `count` tasks, those the machine is least sure of first. Raises ApiError 404."""
-        await self._in_force.get(project)
+        """Lease up to `count` tasks, in the order of the project. Raises ApiError: 404; 403 of a gate."""
+        version = await self._in_force.get(project)
+        pools = await self._entrance.pools(by, version)
         await self._sweep(project)
         seconds = self._settings.lease_seconds
-        claimed = await self._store.claim(project, by.name, seconds, count)
-        if claimed:
-            return self._remember(by, project, claimed)
-        await self._store.reopen_expired(project)
-        return self._remember(by, project, await self._store.claim(project, by.name, seconds, count))
+        claimed = await self._store.claim(project, by.name, pools, seconds, count)
+        if not claimed:
+            await self._store.reopen_expired(project)
+            claimed = await self._store.claim(project, by.name, pools, seconds, count)
+        return self._remember(by, project, await self._with_answers(claimed))
+
+    async def _with_answers(self, claimed: list[Claimed]) -> list[Claimed]:
+        """Give those who adjudicate what others have answered."""
+        asked = [task.task_id for task in claimed if is_experts(task.pool)]
+        if not asked:
+            return claimed
+        answers = await self._store.answers(asked)
+        return [replace(task, answers=answers.get(task.task_id)) for task in claimed]
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 409."""
@@ -132,18 +148,18 @@ class Desk:
 
         if needed == 1:
             return await self._store.decide_alone(held, verdict(_json(kind.merge_decisions([label]))))
-        async with self._store.deciding(held.task_id) as deciding:
+        async with self._store.deciding(held) as deciding:
             if deciding is None:
-                raise _unknown_task(held.task_id)
-            if deciding.standing.decided + 1 < deciding.standing.needed:
-                return await deciding.decide(held, verdict(None))
-            labels = [*await deciding.earlier_labels(), label]
-            if deciding.doubted is None:
-                return await deciding.decide(held, verdict(_json(kind.merge_decisions(labels))))
-            outcome = second_look.outcome(deciding.doubted, labels, kind.merge_decisions)
-            if outcome is None:
-                return await deciding.decide_and_ask_another(held, verdict(None))
-            return await deciding.decide(held, verdict(_json(outcome)))
+                return None
+            step = await _next_step(deciding, label, version.spec.review.overlap, kind.merge_decisions)
+            if step is None:
+                return await deciding.decide(verdict(None))
+            if isinstance(step, Settled):
+                return await deciding.decide(verdict(_json(step.label)))
+            pool = deciding.held.pool
+            return await deciding.decide_and_ask_another(
+                verdict(None), for_experts(pool) if step == "expert" else pool
+            )
 
     def _remember(self, by: Principal, project: str, tasks: list[Claimed]) -> list[Claimed]:
         if len(self._known) + len(tasks) > _MOST_KNOWN:
@@ -182,6 +198,24 @@ class Desk:
         if now - self._swept.get(project, 0.0) >= _SWEEP_SECONDS:
             self._swept[project] = now
             await self._store.reopen_expired(project)
+
+
+async def _next_step(
+    deciding: Deciding, label: Label, overlap: OverlapSpec, merge: Callable[[Sequence[Any]], Any]
+) -> Settled | Asked | None:
+    """Return what becomes of a task with one more decision; None if it waits for those already asked."""
+    if deciding.held.adjudicates and not deciding.held.again:
+        return Settled(label)
+    if deciding.standing.decided + 1 < deciding.standing.needed:
+        return None
+    labels = [*await deciding.earlier_labels(), label]
+    if deciding.doubted is not None:
+        outcome = second_look.outcome(deciding.doubted, labels, merge)
+        return "person" if outcome is None else Settled(outcome)
+    if deciding.blind:
+        # How many decide an audit is part of the promise; who differ there are its evidence.
+        return Settled(merge(labels))
+    return next_step(labels, overlap, merge)
 
 
 def _validated(label: Label, version: Version) -> Label:

@@ -45,8 +45,9 @@ WITH doubted AS (
     SELECT task_id, project, label, needed, decided_at FROM doubted
     RETURNING task_id
 ), opened AS (
-    INSERT INTO assignments (task_id, slot, project, priority, state, again)
-    SELECT task_id, needed, project, $5, 'open', true FROM doubted
+    INSERT INTO assignments (task_id, slot, project, pool, priority, state, again)
+    SELECT d.task_id, d.needed, d.project, f.pool, $5, 'open', true
+    FROM doubted d JOIN assignments f ON f.task_id = d.task_id AND f.slot = 0
 ), reopened AS (
     UPDATE tasks t SET needed = t.needed + 1 FROM doubted d WHERE t.task_id = d.task_id
 )

@@ -1,11 +1,12 @@
 """The rules of re-reviews: how many, in which place, and what they come to. Pure."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-PRIORITY: Final = 2.0
-"""Where a re-review stands in the queue: above any confidence, so after all that nobody has decided yet."""
+PRIORITY: Final = math.inf
+"""Where a re-review stands in the queue: after all that nobody has decided yet."""
 
 SHARE: Final = 0.05
 """Re-reviews a day, as a share of the tasks that people settled in the last 24 hours."""

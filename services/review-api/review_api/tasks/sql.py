@@ -16,17 +16,17 @@ Who has decided much of what others have yet to decide would otherwise step over
 """
 
 _CLAIM: Final = """
--- $1 project, $2 reviewer, $3 seconds
+-- $1 project, $2 reviewer, $3 seconds; the rest says where to search
 -- A lease need not survive a crash of the database: who held it is told that it is lost. So the claim does
 -- not wait for the disk. (A decision does, and it takes the claims before it along.)
 WITH unhurried AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), picked AS (
-    SELECT a.task_id, a.slot
+    SELECT a.task_id, a.slot, a.pool, a.priority
     FROM ({candidates}) c
     -- LATERAL takes the candidates in their order, and locks no further than to the first that can be had.
     CROSS JOIN LATERAL (
-        SELECT o.task_id, o.slot FROM assignments o
+        SELECT o.task_id, o.slot, o.pool, o.priority FROM assignments o
         WHERE o.task_id = c.task_id AND o.slot = c.slot AND o.state = 'open'
           -- OFFSET 0 keeps these as look-ups by key for each candidate: joined, they could become a scan.
           AND NOT EXISTS (SELECT FROM assignments m WHERE m.task_id = o.task_id AND m.reviewer = $2 OFFSET 0)
@@ -37,9 +37,10 @@ WITH unhurried AS MATERIALIZED (
     ) a
     LIMIT 1
 ), next AS (
-    UPDATE assignments a SET state = 'open'
+    -- It takes over the place, which may have been changed while it waited.
+    UPDATE assignments a SET state = 'open', pool = n.pool, priority = n.priority
     FROM (
-        SELECT w.task_id, w.slot FROM assignments w JOIN picked p USING (task_id)
+        SELECT w.task_id, w.slot, p.pool, p.priority FROM assignments w JOIN picked p USING (task_id)
         WHERE w.state = 'waiting' ORDER BY w.slot LIMIT 1 FOR UPDATE OF w SKIP LOCKED
     ) n
     WHERE a.task_id = n.task_id AND a.slot = n.slot AND a.state = 'waiting'
@@ -49,11 +50,11 @@ WITH unhurried AS MATERIALIZED (
         lease_until = now() + make_interval(secs => $3)
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
-    RETURNING a.task_id, a.fence, a.lease_until, a.again
+    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool
 ), shown AS (
     SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
            t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-           k.label AS kept, t.needed
+           k.label AS kept, t.needed, l.pool
     FROM leased l
     JOIN tasks t USING (task_id)
     JOIN items i USING (project, item_id)
@@ -63,33 +64,40 @@ WITH unhurried AS MATERIALIZED (
 SELECT shown.* FROM unhurried LEFT JOIN shown ON true
 """
 
-# What is begun is finished first: a final label is worth more than two halves.
+# One pool after the other. What is begun is finished first: a final label is worth more than two halves.
 _FROM_THE_HEAD: Final = """
-    (
-        SELECT task_id, slot FROM assignments
-        WHERE project = $1 AND begun AND state = 'open' ORDER BY priority, task_id, slot LIMIT {window}
-    ) UNION ALL (
-        SELECT task_id, slot FROM assignments
-        WHERE project = $1 AND NOT begun AND state = 'open' ORDER BY priority, task_id, slot LIMIT {window}
-    )
+    SELECT h.task_id, h.slot FROM unnest($4::text[]) AS p(pool)
+    CROSS JOIN LATERAL (
+        (
+            SELECT task_id, slot FROM assignments
+            WHERE project = $1 AND pool = p.pool AND begun AND state = 'open'
+            ORDER BY priority, task_id, slot LIMIT {window}
+        ) UNION ALL (
+            SELECT task_id, slot FROM assignments
+            WHERE project = $1 AND pool = p.pool AND NOT begun AND state = 'open'
+            ORDER BY priority, task_id, slot LIMIT {window}
+        )
+    ) h
 """
 
 _FURTHER_ON: Final = """
     SELECT task_id, slot FROM assignments
-    WHERE project = $1 AND state = 'open' AND (begun, priority, task_id, slot) > ($4, $5, $6, $7)
+    WHERE project = $1 AND pool = $4 AND state = 'open'
+      AND (begun, priority, task_id, slot) > ($5, $6, $7, $8)
     ORDER BY begun, priority, task_id, slot LIMIT {window}
 """
 
 _WINDOW: Final = str(CLAIM_WINDOW)
 
 CLAIM: Final = _CLAIM.replace("{candidates}", _FROM_THE_HEAD).replace("{window}", _WINDOW)
+"""$4: the pools to search, in their order."""
 
 CLAIM_FURTHER_ON: Final = _CLAIM.replace("{candidates}", _FURTHER_ON).replace("{window}", _WINDOW)
-"""$4 to $7: the place after which to search."""
+"""$4: the pool; $5 to $8: the place in it after which to search."""
 
 WINDOW_END: Final = """
 SELECT begun, priority, task_id, slot FROM assignments
-WHERE project = $1 AND state = 'open' AND (begun, priority, task_id, slot) > ($2, $3, $4, $5)
+WHERE project = $1 AND pool = $2 AND state = 'open' AND (begun, priority, task_id, slot) > ($3, $4, $5, $6)
 ORDER BY begun, priority, task_id, slot OFFSET {window} - 1 LIMIT 1
 """.replace("{window}", _WINDOW)
 
@@ -202,25 +210,38 @@ RETURNING slot, again, fence, (extract(epoch FROM lease_until) * 1000)::bigint A
 """
 
 LOCK_TASK: Final = """
-SELECT t.project, t.item_id, t.decided, t.needed, x.label AS doubted, x.decisions AS decided_before
-FROM tasks t LEFT JOIN rereviews x USING (task_id) WHERE t.task_id = $1 FOR UPDATE OF t
+SELECT t.project, t.item_id, t.decided, t.needed, t.blind, x.label AS doubted, x.decisions AS decided_before,
+       m.slot, m.pool, m.priority, m.again, m.pool <> f.pool AS adjudicates
+FROM tasks t JOIN assignments f ON f.task_id = t.task_id AND f.slot = 0
+LEFT JOIN rereviews x ON x.task_id = t.task_id
+LEFT JOIN assignments m ON m.task_id = t.task_id AND m.reviewer = $2
+WHERE t.task_id = $1 FOR UPDATE OF t
 """
+"""$2: the reviewer, whose assignment comes along."""
 
 ASK_ANOTHER: Final = """
 WITH task AS (UPDATE tasks SET needed = needed + 1 WHERE task_id = $1 RETURNING task_id, project, needed)
-INSERT INTO assignments (task_id, slot, project, priority, state, again)
-SELECT task_id, needed - 1, project, $2, 'open', true FROM task
+INSERT INTO assignments (task_id, slot, project, pool, priority, state, again, extra)
+SELECT task_id, needed - 1, project, $2, $3, 'open', $4, true FROM task
 """
-"""Two people differ on a doubted label: one more decides."""
+"""People differ: one more decides."""
 
 ASK_NO_OTHER: Final = """
 WITH gone AS (
-    DELETE FROM assignments WHERE task_id = $1 AND again AND slot > $2 AND state = 'open' RETURNING task_id
+    DELETE FROM assignments
+    WHERE task_id = $1 AND extra AND again = $2 AND slot > $3 AND state = 'open' RETURNING task_id
 )
 UPDATE tasks t SET needed = needed - 1 FROM gone g WHERE t.task_id = g.task_id
 """
 
-OTHER_WAS_ASKED: Final = "SELECT EXISTS (SELECT FROM assignments WHERE task_id = $1 AND again AND slot > $2)"
+OTHER_WAS_ASKED: Final = """
+SELECT EXISTS (SELECT FROM assignments WHERE task_id = $1 AND extra AND again = $2 AND slot > $3)
+"""
+
+ANSWERS: Final = """
+SELECT task_id, label FROM decisions WHERE task_id = ANY($1::bigint[]) ORDER BY task_id, label::text
+"""
+"""By label: the order in which people answered would help to tell who they are."""
 
 CALL_BACK: Final = """
 DELETE FROM outbox WHERE task_id = $1 AND NOT leaving AND not_before > clock_timestamp() RETURNING replaced

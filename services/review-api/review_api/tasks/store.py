@@ -11,7 +11,7 @@ import msgspec
 from labelmill.runtime.postgres import Database
 
 from review_api.tasks import sql
-from review_api.tasks.second_look import PRIORITY, Doubted
+from review_api.tasks.second_look import Doubted
 from review_api.tasks.together import Together
 
 _BATCH = 32
@@ -33,7 +33,8 @@ _HEAD: Place = (False, float("-inf"), 0, -1)
 class Claimed:
     """A leased task. `label` and `confidence` are the machine's; `kept` is a late answer of this person's.
 
-    `lease_until` is in Unix milliseconds; `metadata`, `label` and `kept` are JSON.
+    `lease_until` is in Unix milliseconds; `metadata`, `label`, `kept` and `answers` are JSON. `answers` are
+    those of the people between whom an expert is to decide; None if this is no such task.
     """
 
     task_id: int
@@ -48,6 +49,8 @@ class Claimed:
     reasons: list[str]
     kept: str | None
     needed: int
+    pool: str
+    answers: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,17 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Held:
+    """The assignment that a decision is about: its place in the queue, whether it belongs to a re-review, and
+    whether its person is an expert who was asked because others differ."""
+
+    pool: str
+    priority: float
+    again: bool
+    adjudicates: bool
+
+
+@dataclass(frozen=True)
 class Standing:
     """How far a task is: `decided` of `needed` decisions."""
 
@@ -95,7 +109,7 @@ class TaskStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._places: dict[tuple[str, str], Place] = {}
+        self._places: dict[tuple[str, str, str], Place] = {}
         self._claiming = Together(partial(self._each, sql.CLAIM), most=_BATCH, at_once=_BATCHES_AT_ONCE)
         self._deciding = Together(partial(self._each, sql.DECIDE), most=_BATCH, at_once=_BATCHES_AT_ONCE)
 
@@ -106,20 +120,25 @@ class TaskStore:
             rows: list[asyncpg.Record] = await connection.fetchmany(statement, arguments)
         return rows
 
-    async def claim(self, project: str, reviewer: str, seconds: float, count: int) -> list[Claimed]:
-        """Lease up to `count` tasks to a reviewer: what others have begun, then by lowest priority value."""
+    async def claim(
+        self, project: str, reviewer: str, pools: Sequence[str], seconds: float, count: int
+    ) -> list[Claimed]:
+        """Lease up to `count` tasks to a reviewer, from one of `pools` after the other: what others have
+        begun, then by lowest priority value."""
         claimed: list[Claimed] = []
         for _ in range(count):
-            task = await self._claim_one(project, reviewer, seconds)
+            task = await self._claim_one(project, reviewer, pools, seconds)
             if task is None:
                 break
             claimed.append(task)
         return claimed
 
-    async def _claim_one(self, project: str, reviewer: str, seconds: float) -> Claimed | None:
+    async def _claim_one(
+        self, project: str, reviewer: str, pools: Sequence[str], seconds: float
+    ) -> Claimed | None:
         for attempt in range(_CLAIM_TRIES):
             try:
-                row = await self._search(project, reviewer, seconds)
+                row = await self._search(project, reviewer, pools, seconds)
             except asyncpg.UniqueViolationError:
                 # Two claims of one person at once met at one task; the other has it.
                 if attempt == _CLAIM_TRIES - 1:
@@ -128,29 +147,44 @@ class TaskStore:
             return None if row is None else Claimed(**row)
         return None
 
-    async def _search(self, project: str, reviewer: str, seconds: float) -> asyncpg.Record | None:
-        found = await self._claiming((project, reviewer, seconds))
+    async def _search(
+        self, project: str, reviewer: str, pools: Sequence[str], seconds: float
+    ) -> asyncpg.Record | None:
+        found = await self._claiming((project, reviewer, seconds, pools))
         if found["task_id"] is not None:
             return found
-        return await self._search_further_on(project, reviewer, seconds)
+        for pool in pools:
+            further_on = await self._search_further_on(project, reviewer, pool, seconds)
+            if further_on is not None:
+                return further_on
+        return None
 
-    async def _search_further_on(self, project: str, reviewer: str, seconds: float) -> asyncpg.Record | None:
-        """Search behind the head of the queue, in which a person's own work has piled up.
+    async def _search_further_on(
+        self, project: str, reviewer: str, pool: str, seconds: float
+    ) -> asyncpg.Record | None:
+        """Search behind the head of a pool, in which a person's own work has piled up.
 
         A call looks at a bounded part and remembers where to go on, so that a few calls go all the way round.
         """
-        pool, key = self._database.pool, (project, reviewer)
-        place = self._places.pop(key, None) or await pool.fetchrow(sql.WINDOW_END, project, *_HEAD)
+        database, key = self._database.pool, (project, reviewer, pool)
+        place = self._places.pop(key, None) or await database.fetchrow(sql.WINDOW_END, project, pool, *_HEAD)
         for _ in range(_WINDOWS_FURTHER_ON):
             if place is None:
                 return None
-            found = await pool.fetchrow(sql.CLAIM_FURTHER_ON, project, reviewer, seconds, *place)
+            found = await database.fetchrow(sql.CLAIM_FURTHER_ON, project, reviewer, seconds, pool, *place)
             if found["task_id"] is not None:
                 break
-            place = await pool.fetchrow(sql.WINDOW_END, project, *place)
+            place = await database.fetchrow(sql.WINDOW_END, project, pool, *place)
         if place is not None and len(self._places) < _MOST_PLACES:
             self._places[key] = tuple(place)
         return None if found["task_id"] is None else found
+
+    async def answers(self, task_ids: Sequence[int]) -> dict[int, list[str]]:
+        """Return what people have answered to tasks so far, as JSON, without who and in no order of time."""
+        found: dict[int, list[str]] = {}
+        for row in await self._database.pool.fetch(sql.ANSWERS, task_ids):
+            found.setdefault(row["task_id"], []).append(row["label"])
+        return found
 
     async def reopen_expired(self, project: str) -> int:
         """Give back the tasks whose lease has run out; return how many."""
@@ -198,15 +232,12 @@ class TaskStore:
         return _standing(await self._deciding(_arguments(lease, verdict)))
 
     @asynccontextmanager
-    async def deciding(self, task_id: int) -> AsyncIterator["Deciding | None"]:
+    async def deciding(self, lease: Lease) -> AsyncIterator["Deciding | None"]:
         """Open the transaction of one decision among several: the task is locked, so they queue up. None if
-        there is no such task (any more)."""
+        there is no such task (any more), or it is not in this person's hands at all."""
         async with self._database.pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(sql.LOCK_TASK, task_id)
-            if row is None:
-                yield None
-                return
-            yield Deciding(connection, task_id, Standing(row["decided"], row["needed"]), _doubted(row))
+            row = await connection.fetchrow(sql.LOCK_TASK, lease.task_id, lease.reviewer)
+            yield None if row is None or row["slot"] is None else Deciding(connection, lease, row)
 
     async def undo(self, task_id: int, reviewer: str, seconds: float) -> tuple[int, int] | None:
         """Turn a reviewer's decision back into a lease; return its fence and end (Unix milliseconds).
@@ -215,13 +246,12 @@ class TaskStore:
         """
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
-                task = await connection.fetchrow(sql.LOCK_TASK, task_id)
+                task = await connection.fetchrow(sql.LOCK_TASK, task_id, reviewer)
                 row = await connection.fetchrow(sql.RELEASE, task_id, reviewer, seconds)
                 if row is None:
                     return None
                 await _unsettle(connection, task_id, task)
-                if row["again"]:
-                    await _ask_no_other(connection, task_id, row["slot"])
+                await _ask_no_other(connection, task_id, again=row["again"], after=row["slot"])
                 await connection.execute(sql.DROP_DECISION, task_id, row["slot"])
                 return row["fence"], row["lease_until"]
         except _TooLateError:
@@ -230,32 +260,33 @@ class TaskStore:
 
 class Deciding:
     """The open transaction of one decision; `standing` is how far the task was before it, `doubted` what it
-    had settled on if it is reviewed again."""
+    had settled on if it is reviewed again, `held` the assignment in hand, `blind` whether it is an audit."""
 
-    def __init__(
-        self, connection: asyncpg.Connection, task_id: int, standing: Standing, doubted: Doubted | None
-    ) -> None:
+    def __init__(self, connection: asyncpg.Connection, lease: Lease, task: asyncpg.Record) -> None:
         self._connection = connection
-        self._task_id = task_id
-        self.standing = standing
-        self.doubted = doubted
+        self._lease = lease
+        self.standing = Standing(task["decided"], task["needed"])
+        self.doubted = _doubted(task)
+        self.held = Held(task["pool"], task["priority"], task["again"], task["adjudicates"])
+        self.blind: bool = task["blind"]
 
     async def earlier_labels(self) -> list[Any]:
         """Return the labels decided before, in their order."""
-        rows = await self._connection.fetch(sql.LABELS, self._task_id)
+        rows = await self._connection.fetch(sql.LABELS, self._lease.task_id)
         return [msgspec.json.decode(row["label"]) for row in rows]
 
-    async def decide(self, lease: Lease, verdict: Verdict) -> Standing | None:
+    async def decide(self, verdict: Verdict) -> Standing | None:
         """Store the decision; None if the lease is lost."""
-        return await _decide(self._connection, lease, verdict)
+        return await _decide(self._connection, self._lease, verdict)
 
-    async def decide_and_ask_another(self, lease: Lease, verdict: Verdict) -> Standing | None:
-        """Store a decision that contradicts the doubted label, and have one more person decide; None if the
+    async def decide_and_ask_another(self, verdict: Verdict, pool: str) -> Standing | None:
+        """Store a decision with which people differ, and have one more decide, out of `pool`; None if the
         lease is lost."""
-        standing = await self.decide(lease, verdict)
+        standing = await self.decide(verdict)
         if standing is None:
             return None
-        await self._connection.execute(sql.ASK_ANOTHER, self._task_id, PRIORITY)
+        held = self.held
+        await self._connection.execute(sql.ASK_ANOTHER, self._lease.task_id, pool, held.priority, held.again)
         return Standing(standing.decided, standing.needed + 1)
 
 
@@ -291,11 +322,10 @@ def _doubted(task: asyncpg.Record) -> Doubted | None:
     return Doubted(msgspec.json.decode(task["doubted"]), task["decided_before"])
 
 
-async def _ask_no_other(connection: asyncpg.Connection, task_id: int, slot: int) -> None:
-    """Take back that a decision of a re-review had another person asked. Raises _TooLateError if that one has
-    begun."""
-    await connection.execute(sql.ASK_NO_OTHER, task_id, slot)
-    if await connection.fetchval(sql.OTHER_WAS_ASKED, task_id, slot):
+async def _ask_no_other(connection: asyncpg.Connection, task_id: int, *, again: bool, after: int) -> None:
+    """Take back that another person was asked since. Raises _TooLateError if that one has begun."""
+    await connection.execute(sql.ASK_NO_OTHER, task_id, again, after)
+    if await connection.fetchval(sql.OTHER_WAS_ASKED, task_id, again, after):
         raise _TooLateError
 
 

@@ -13,20 +13,21 @@ from review_api.tasks.covering import Waiting
 
 # In the order of the queue's index, so that each call goes on where the last one ended.
 _WAITING: Final = """
-SELECT a.priority, a.task_id, r.item_id, r.guideline_version, r.release, r.label, r.confidence, r.votes,
-       r.calibrated, r.over_budget, r.suspicious, i.metadata, v.spec ->> 'kind' AS kind,
-       r.confidence >= l.least AND r.reasons <@ $4::text[] AS fits
+SELECT a.pool, a.priority, a.task_id, r.item_id, r.guideline_version, r.release, r.label, r.confidence,
+       r.votes, r.calibrated, r.over_budget, r.suspicious, i.metadata, v.spec ->> 'kind' AS kind,
+       r.confidence >= l.least AND r.reasons <@ $5::text[] AS fits
 FROM (
-    SELECT priority, task_id FROM assignments
-    WHERE project = $1 AND NOT begun AND state = 'open' AND (priority, task_id) > ($2, $3)
-    ORDER BY priority, task_id LIMIT $7
+    SELECT pool, priority, task_id FROM assignments
+    WHERE project = $1 AND NOT begun AND state = 'open'
+      AND (pool, begun, priority, task_id) > ($2, false, $3, $4)
+    ORDER BY pool, begun, priority, task_id LIMIT $8
 ) a
 JOIN tasks t USING (task_id)
 JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
 JOIN project_versions v ON v.project = r.project AND v.version = r.project_version
-LEFT JOIN unnest($5::integer[], $6::float8[]) AS l(release, least) USING (release)
-ORDER BY a.priority, a.task_id
+LEFT JOIN unnest($6::integer[], $7::float8[]) AS l(release, least) USING (release)
+ORDER BY a.pool, a.priority, a.task_id
 """
 
 # Only what nobody has begun: all its assignments are free. One that has come back says nothing of the others,
@@ -64,9 +65,9 @@ WITH free AS (
 SELECT count(*) FROM tasks_gone
 """
 
-Place = tuple[float, int]
+Place = tuple[str, float, int]
 
-START: Final[Place] = (float("-inf"), 0)
+START: Final[Place] = ("", float("-inf"), 0)
 
 _votes = msgspec.json.Decoder(list[Vote])
 
@@ -87,7 +88,7 @@ class Withdrawal:
             _WAITING, project, *after, list(COVERABLE), releases, confidences, most
         )
         tasks = [Waiting(row["task_id"], _score(project, row)) for row in rows if row["fits"]]
-        place = (rows[-1]["priority"], rows[-1]["task_id"]) if len(rows) == most else None
+        place = (rows[-1]["pool"], rows[-1]["priority"], rows[-1]["task_id"]) if len(rows) == most else None
         return tasks, place
 
     async def withdraw(self, tasks: Sequence[Waiting]) -> int:
