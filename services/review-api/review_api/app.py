@@ -21,9 +21,12 @@ from review_api.accounts import administration, audit_api
 from review_api.accounts import api as accounts_api
 from review_api.accounts.access import Access
 from review_api.accounts.audit import AuditLog
+from review_api.accounts.cookies import session_cookie
+from review_api.accounts.door import Door
 from review_api.accounts.first_admin import FirstAdmin
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
+from review_api.accounts.throttle import FilesThrottle, Throttle
 from review_api.http import MOST_BODY_BYTES, BodyLimit, Shell, install_error_answers
 from review_api.items import api as items_api
 from review_api.items import lineage_api
@@ -130,11 +133,13 @@ def _add_http(
     publisher: Publisher,
     settings: ReviewSettings,
 ) -> ASGIApp:
-    accounts, passwords = AccountStore(database), Passwords()
+    accounts, passwords = AccountStore(database, settings.session_idle_hours * 3600), Passwords()
     projects = ProjectStore(database)
     publishing = ProjectPublisher(projects, publisher, context.health)
     components += [FirstAdmin(accounts, passwords, settings), publishing]
-    access = Access(accounts, settings.principal_cache_seconds)
+    throttle, cookie = Throttle(context.metrics, settings), session_cookie(settings)
+    access = Access(accounts, cookie, throttle, cache_seconds=settings.principal_cache_seconds)
+    door = Door(accounts, access, cookie, settings)
     in_force, decisions = InForce(projects), Decisions(database)
     entrance = Entrance(SkillStore(database), NobodyAsked())
     desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
@@ -146,7 +151,8 @@ def _add_http(
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
         tasks_api.router(desk, access, settings.claim_most),
-        accounts_api.router(accounts, access, passwords, settings),
+        accounts_api.router(accounts, access, passwords, door),
+        accounts_api.token_router(accounts, access),
         administration.router(accounts, access, passwords),
         audit_api.router(AuditLog(database), access),
         projects_api.router(projects, publishing, access, _prices(settings)),
@@ -166,14 +172,14 @@ def _add_http(
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
         web_api.router(Assets.load()),
     ]
-    return _application(context, routers)
+    return _application(context, routers, throttle)
 
 
 def _prices(settings: ReviewSettings) -> Prices:
     return load_prices(Path(settings.prices_file).read_bytes()) if settings.prices_file else packaged_prices()
 
 
-def _application(context: Context, routers: Sequence[APIRouter]) -> FastAPI:
+def _application(context: Context, routers: Sequence[APIRouter], throttle: Throttle) -> FastAPI:
     app = FastAPI(
         title="labelmill review-api",
         version="1",
@@ -187,5 +193,6 @@ def _application(context: Context, routers: Sequence[APIRouter]) -> FastAPI:
     install_error_answers(app)
     streamed = {items_api.STREAMED, projects_api.STREAMED}
     app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, streamed=streamed)
+    app.add_middleware(FilesThrottle, throttle=throttle)
     app.add_middleware(Shell, metrics=context.metrics)
     return app

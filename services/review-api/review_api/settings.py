@@ -17,12 +17,25 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     """Its API token; empty leaves it as it is."""
     session_hours: float = 12.0
     """How long a sign-in on the page holds."""
+    session_idle_hours: float = Field(default=4.0, gt=0)
+    """How long it holds while nobody uses it."""
     cookie_secure: bool = False
-    """Send the session cookie over HTTPS only; set it wherever the page is served over HTTPS."""
+    """Send cookies over HTTPS only, under names that begin with `__Host-`; set it wherever the page is served
+    over HTTPS."""
     login_attempts: int = 5
     """Wrong passwords a minute, per account name and per address, before signing in has to wait."""
     principal_cache_seconds: float = 5.0
     """How long another process's change to accounts, tokens and sessions may go unnoticed."""
+
+    account_requests_per_s: float = Field(default=500.0, ge=0)
+    """Requests a second of one account, with all its sessions and tokens, in each process; 0: no limit."""
+    account_requests_burst: float = Field(default=2000.0, ge=1)
+    """Requests of one account that may come at once, after a pause."""
+    address_requests_per_s: float = Field(default=50.0, ge=0)
+    """Requests a second from one address that no account answers for (sign-ins, files of the page, refused
+    tokens), in each process; 0: no limit."""
+    address_requests_burst: float = Field(default=1000.0, ge=1)
+    """Requests from one address that no account answers for and that may come at once, after a pause."""
 
     lease_seconds: float = Field(default=300.0, gt=0)
     """How long a claimed task is held without a heartbeat."""

@@ -8,8 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from labelmill.runtime.metrics import Metrics
 from review_api.accounts import api as accounts_api
 from review_api.accounts.access import Access
+from review_api.accounts.cookies import session_cookie
+from review_api.accounts.door import Door
+from review_api.accounts.throttle import Throttle
 from review_api.app import build
 from review_api.http import MOST_BODY_BYTES, install_error_answers
 from review_api.settings import ReviewSettings
@@ -71,11 +75,12 @@ class SlowPasswords:
 
 
 async def test_guessing_many_passwords_at_once_gets_no_further_than_one_by_one() -> None:
-    app, passwords, store = FastAPI(), SlowPasswords(), Nobody()
-    settings = ReviewSettings(login_attempts=5)
-    app.include_router(
-        accounts_api.router(store, Access(store, 1.0), passwords, settings)  # type: ignore[arg-type]
-    )
+    app, passwords, settings = FastAPI(), SlowPasswords(), ReviewSettings(login_attempts=5)
+    store: Any = Nobody()
+    cookie = session_cookie(settings)
+    access = Access(store, cookie, Throttle(Metrics(), settings), cache_seconds=1.0)
+    door = Door(store, access, cookie, settings)
+    app.include_router(accounts_api.router(store, access, passwords, door))  # type: ignore[arg-type]
     install_error_answers(app)
     async with client_of(app) as client:
         answers = await asyncio.gather(

@@ -101,6 +101,9 @@ class Metrics:
         self.http_seconds = self._histogram(
             "labelmill_http_seconds", "Latency of a request", "route", "status"
         )
+        self.throttled = self._counter(
+            "labelmill_throttled_total", "Requests refused because they came too fast", "by"
+        )
         # Seconds from ingestion to the final label; people may take hours.
         self.item_seconds = self._histogram(
             "labelmill_item_seconds", "Ingestion to final label", "source", buckets=_LONG

@@ -9,11 +9,12 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 
 from review_api.accounts import secrecy
-from review_api.accounts.roles import Principal, Role, allows
+from review_api.accounts.cookies import Cookie
+from review_api.accounts.roles import Principal, Role, allows, scopes_for
 from review_api.accounts.store import AccountStore
-from review_api.errors import ApiError
+from review_api.accounts.throttle import Throttle, address_of
+from review_api.errors import ApiError, unknown_project
 
-SESSION_COOKIE = "labelmill_session"
 CSRF_HEADER = "x-csrf-token"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -23,26 +24,39 @@ _MOST_CACHED = 10_000
 class Access:
     """Turns the secret in a request into a principal. What it finds, it remembers for a few seconds."""
 
-    def __init__(self, store: AccountStore, cache_seconds: float) -> None:
+    def __init__(
+        self, store: AccountStore, cookie: Cookie, throttle: Throttle, *, cache_seconds: float
+    ) -> None:
         self._store = store
+        self._cookie = cookie
+        self._throttle = throttle
         self._cache_seconds = cache_seconds
         self._known: dict[bytes, tuple[Principal, float]] = {}
 
     def forget(self) -> None:
-        """Look everyone up again: an account, token or session changed."""
+        """Look everyone up again: an account, membership, token or session changed."""
         self._known.clear()
 
     async def principal(self, request: Request) -> Principal:
         """Return who makes the request.
 
         Raises:
-            ApiError: 401 `unauthenticated`, or 403 `csrf` for an unsafe request of a session without its
-                token.
+            ApiError: 401 `unauthenticated`, 403 `csrf` for an unsafe request of a session without its token,
+                or 429 `too_many_requests`.
         """
+        try:
+            principal = await self._authenticated(request)
+        except ApiError:
+            self._throttle.address(address_of(request))
+            raise
+        self._throttle.account(principal.name)
+        return principal
+
+    async def _authenticated(self, request: Request) -> Principal:
         header = request.headers.get("authorization", "")
         if header[:7].lower() == "bearer ":
             return await self._identify(header[7:].strip(), on_page=False)
-        session = request.cookies.get(SESSION_COOKIE, "")
+        session = self._cookie.of(request)
         if not session:
             raise ApiError(
                 401, "unauthenticated", "sign in, or send a bearer token", {"WWW-Authenticate": "Bearer"}
@@ -58,32 +72,76 @@ class Access:
         known = self._known.get(digest)
         if known is not None and known[1] > now and known[0].on_page == on_page:
             return known[0]
-        found = await (self._store.by_session(digest) if on_page else self._store.by_token(digest))
-        if found is None:
+        principal = await (self._store.by_session(digest) if on_page else self._store.by_token(digest))
+        if principal is None:
             raise ApiError(401, "unauthenticated", "this sign-in or token is not valid (any more)")
-        principal = Principal(found[0], frozenset(found[1]), on_page)
         if len(self._known) >= _MOST_CACHED:
             self._known.clear()
         self._known[digest] = (principal, now + self._cache_seconds)
         return principal
 
     def require(self, *roles: Role) -> "Require":
-        """Return the dependency of a route: any of `roles`, or just an account if none is given."""
+        """Return the dependency of a route: any of `roles`, or just an account if none is given.
+
+        On a route with `{project}` in its path the roles in that project count too, and without any role
+        there the project does not exist. On other routes only those that hold everywhere count.
+        """
         return Require(self, roles)
+
+    def require_somewhere(self, *roles: Role) -> "Require":
+        """Return the dependency of a route whose project shows later: a role in any project is enough to
+        get in, and the handler must ask `Principal.may` once it knows the project."""
+        return Require(self, roles, somewhere=True)
+
+    def unknown(self) -> "Unknown":
+        """Return the dependency of a route under `/v1` that needs no account."""
+        return Unknown(self._throttle)
 
 
 class Require:
-    """A route's dependency: gives the principal, or refuses with 401 or 403."""
+    """A route's dependency: gives the principal, or refuses with 401, 403 or 404."""
 
-    def __init__(self, access: Access, roles: tuple[Role, ...]) -> None:
+    def __init__(self, access: Access, roles: tuple[Role, ...], *, somewhere: bool = False) -> None:
         self._access = access
+        self._somewhere = somewhere
         self.roles = roles
 
     async def __call__(self, request: Request) -> Principal:
         principal = await self._access.principal(request)
-        if not allows(principal.roles, self.roles):
+        self._check_scopes(principal, request.method)
+        project = request.path_params.get("project")
+        if project is not None and not principal.roles_in(project):
+            raise unknown_project(project)
+        if not self._allows(principal, project):
             raise ApiError(403, "forbidden", f"this needs the role {' or '.join(self.roles)}")
         return principal
+
+    def _check_scopes(self, principal: Principal, method: str) -> None:
+        if principal.scopes is None:
+            return
+        enough = scopes_for(self.roles, reads=method in _SAFE_METHODS)
+        if not enough:
+            raise ApiError(403, "out_of_scope", "no token that is limited to scopes may do this")
+        if not enough & principal.scopes:
+            scopes = " or ".join(sorted(enough))
+            raise ApiError(403, "out_of_scope", f"this token is not for that: it needs the scope {scopes}")
+
+    def _allows(self, principal: Principal, project: str | None) -> bool:
+        if project is not None:
+            return principal.may(self.roles, project)
+        if self._somewhere:
+            return principal.may_somewhere(self.roles)
+        return allows(principal.roles, self.roles)
+
+
+class Unknown:
+    """A route's dependency: nobody needs to be signed in, so the requests are counted by address."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+
+    async def __call__(self, request: Request) -> None:
+        self._throttle.address(address_of(request))
 
 
 def _check_csrf(request: Request, session: str) -> None:

@@ -3,36 +3,30 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from review_api.accounts import secrecy
 from review_api.accounts.access import Access
 from review_api.accounts.roles import NAME_PATTERN, Principal, Role
-from review_api.accounts.store import AccountStore
+from review_api.accounts.shapes import AccountName, NewPassword, TokenAsked, TokenList, TokenMade
+from review_api.accounts.store import AccountStore, NewToken
 from review_api.docs import documented
 from review_api.errors import ApiError
 from review_api.http import answer
 
 log = structlog.get_logger(__name__)
 
-LEAST_PASSWORD_CHARS = 10
-
-Name = Annotated[str, Path(pattern=NAME_PATTERN, examples=["ada"])]
-
 
 class NewAccount(BaseModel):
-    """An account to make or to change; without a password it keeps the one it has."""
+    """An account to make or to change; without a password it keeps the one it has.
+
+    The roles hold in all projects; without any, the account may do only what its memberships allow.
+    """
 
     name: str = Field(pattern=NAME_PATTERN, examples=["ada"])
-    roles: list[Role] = Field(min_length=1, examples=[["reviewer"]])
-    password: str | None = Field(default=None, min_length=LEAST_PASSWORD_CHARS, max_length=1024)
-
-
-class NewToken(BaseModel):
-    """What a token is for."""
-
-    label: str = Field(min_length=1, max_length=100, examples=["nightly ingestion"])
+    roles: list[Role] = Field(examples=[["reviewer"]])
+    password: NewPassword | None = None
 
 
 class AccountSaved(BaseModel):
@@ -52,24 +46,6 @@ class AccountList(BaseModel):
     accounts: list[AccountRow]
 
 
-class TokenMade(BaseModel):
-    """A new token: the only time that its secret is shown."""
-
-    token_id: int
-    label: str
-    token: str
-
-
-class TokenRow(BaseModel):
-    token_id: int
-    label: str
-    created_at: int
-
-
-class TokenList(BaseModel):
-    tokens: list[TokenRow]
-
-
 def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) -> APIRouter:
     """Return the routes about accounts."""
     routes = APIRouter(prefix="/v1", tags=["accounts"])
@@ -83,8 +59,6 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
     async def put_account(body: NewAccount, by: Annotated[Principal, Depends(admin)]) -> Response:
         hashed = None if body.password is None else await passwords.hash(body.password)
         created = await store.put(body.name, body.roles, hashed, by.name)
-        if hashed is not None:
-            await store.end_sessions(body.name)
         access.forget()
         log.info("account saved", account=body.name, roles=body.roles, created=created, by=by.name)
         return answer(
@@ -101,11 +75,14 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
         responses=documented(TokenMade, 401, 403, 404, 413, 422, status=201),
         status_code=201,
     )
-    async def make_token(name: Name, body: NewToken, by: Annotated[Principal, Depends(admin)]) -> Response:
+    async def make_token(
+        name: AccountName, body: TokenAsked, by: Annotated[Principal, Depends(admin)]
+    ) -> Response:
         """The secret is in the answer and nowhere else: only its hash is kept."""
         await _require_account(store, name)
         token = secrecy.new_token()
-        token_id = await store.add_token(name, body.label, secrecy.token_hash(token), by.name)
+        new = NewToken(body.label, body.scopes, body.expires_in_days)
+        token_id = await store.add_token(name, new, secrecy.token_hash(token), by.name)
         log.info("token made", account=name, token_id=token_id, by=by.name)
         return answer({"token_id": token_id, "label": body.label, "token": token}, 201)
 
@@ -114,7 +91,7 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
         summary="List an account's tokens",
         responses=documented(TokenList, 401, 403, 404),
     )
-    async def list_tokens(name: Name, _: Annotated[Principal, Depends(admin)]) -> Response:
+    async def list_tokens(name: AccountName, _: Annotated[Principal, Depends(admin)]) -> Response:
         await _require_account(store, name)
         return answer({"tokens": await store.tokens(name)})
 
@@ -124,7 +101,9 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
         responses=documented(None, 401, 403, 404, status=204),
         status_code=204,
     )
-    async def revoke_token(name: Name, token_id: int, by: Annotated[Principal, Depends(admin)]) -> Response:
+    async def revoke_token(
+        name: AccountName, token_id: int, by: Annotated[Principal, Depends(admin)]
+    ) -> Response:
         if not await store.revoke_token(name, token_id, by.name):
             raise ApiError(404, "unknown_token", f"account {name!r} has no token {token_id}")
         access.forget()

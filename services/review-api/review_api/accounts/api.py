@@ -1,7 +1,6 @@
-"""Routes for signing in and out."""
+"""Routes for signing in and out, and for one's own password and tokens."""
 
-import re
-import time
+from http import HTTPStatus
 from typing import Annotated
 
 import structlog
@@ -9,14 +8,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from review_api.accounts import secrecy
-from review_api.accounts.access import SESSION_COOKIE, Access
-from review_api.accounts.attempts import Guesses
-from review_api.accounts.roles import NAME_PATTERN, Principal, Role
-from review_api.accounts.store import AccountStore
+from review_api.accounts.access import Access
+from review_api.accounts.door import Door
+from review_api.accounts.roles import Principal, ProjectRole, Role, scopes_within
+from review_api.accounts.shapes import NewPassword, TokenAsked, TokenList, TokenMade
+from review_api.accounts.store import AccountStore, NewToken
 from review_api.docs import documented
 from review_api.errors import ApiError
 from review_api.http import answer
-from review_api.settings import ReviewSettings
 
 log = structlog.get_logger(__name__)
 
@@ -29,43 +28,39 @@ class Login(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is signed in. `csrf_token` is null for API tokens, which need none."""
+    """Who is signed in. `roles` hold everywhere, `memberships` in single projects. `csrf_token` is null for
+    API tokens, which need none."""
 
     name: str
     roles: list[Role]
+    memberships: dict[str, list[ProjectRole]]
     csrf_token: str | None
     decisions_today: int
 
 
-def router(
-    store: AccountStore, access: Access, passwords: secrecy.Passwords, settings: ReviewSettings
-) -> APIRouter:
-    """Return the routes for signing in and out."""
+class PasswordChange(BaseModel):
+    """The password so far, and the one to come."""
+
+    old: str = Field(max_length=1024)
+    new: NewPassword
+
+
+def router(store: AccountStore, access: Access, passwords: secrecy.Passwords, door: Door) -> APIRouter:
+    """Return the routes of signing in and out."""
     routes = APIRouter(prefix="/v1", tags=["accounts"])
-    guesses = Guesses(settings.login_attempts)
     someone = access.require()
 
-    @routes.post("/login", summary="Sign in with a password", responses=documented(Me, 401, 413, 422, 429))
+    @routes.post(
+        "/login",
+        summary="Sign in with a password",
+        responses=documented(Me, 401, 413, 422, 429),
+        dependencies=[Depends(access.unknown())],
+    )
     async def login(body: Login, request: Request) -> Response:
         """Answers with the session cookie (HttpOnly, SameSite=Strict) and the CSRF token that every unsafe
-        request of the session sends in the X-CSRF-Token header."""
-        await _check_password(store, passwords, guesses, body, request)
-        session = secrecy.new_token()
-        await store.open_session(body.name, secrecy.token_hash(session), settings.session_hours * 3600)
-        found = await store.by_session(secrecy.token_hash(session))
-        if found is None:
-            raise ApiError(401, "wrong_credentials", "name or password is wrong")
-        principal = Principal(found[0], frozenset(found[1]), on_page=True)
-        response = answer(await _me(store, principal, session))
-        response.set_cookie(
-            SESSION_COOKIE,
-            session,
-            max_age=int(settings.session_hours * 3600),
-            httponly=True,
-            samesite="strict",
-            secure=settings.cookie_secure,
-        )
-        return response
+        request of the session sends in the X-CSRF-Token header. A session that the browser had is over."""
+        await door.check_password(passwords, body.name, body.password, request)
+        return await door.enter(body.name, request)
 
     @routes.post(
         "/logout",
@@ -74,50 +69,100 @@ def router(
         status_code=204,
     )
     async def logout(request: Request, _: Annotated[Principal, Depends(someone)]) -> Response:
-        await store.close_session(secrecy.token_hash(request.cookies.get(SESSION_COOKIE, "")))
-        access.forget()
-        response = Response(status_code=204)
-        response.delete_cookie(
-            SESSION_COOKIE, httponly=True, samesite="strict", secure=settings.cookie_secure
-        )
-        return response
+        return await door.leave(request)
 
-    @routes.get("/me", summary="Who am I", responses=documented(Me, 401))
+    @routes.get("/me", summary="Who am I", responses=documented(Me, 401, 403))
     async def me(request: Request, principal: Annotated[Principal, Depends(someone)]) -> Response:
-        return answer(await _me(store, principal, request.cookies.get(SESSION_COOKIE, "")))
+        return answer(await door.me_of(principal, request))
+
+    @routes.delete(
+        "/me/sessions",
+        summary="Sign out everywhere",
+        responses=documented(None, 401, 403, status=204),
+        status_code=204,
+    )
+    async def end_sessions(request: Request, principal: Annotated[Principal, Depends(someone)]) -> Response:
+        """Ends all sessions of the account, in whichever browser. API tokens stay."""
+        await store.end_sessions(principal.name)
+        access.forget()
+        return await door.leave(request)
+
+    @routes.post(
+        "/me/password",
+        summary="Change one's own password",
+        responses=documented(Me, 401, 403, 413, 422, 429),
+    )
+    async def change_password(
+        body: PasswordChange, request: Request, principal: Annotated[Principal, Depends(someone)]
+    ) -> Response:
+        """Ends all sessions of the account, and answers as signing in does, with a new one."""
+        _require_session(principal)
+        try:
+            await door.check_password(passwords, principal.name, body.old, request)
+        except ApiError as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            raise ApiError(403, "wrong_password", "the old password is wrong") from error
+        await store.change_password(principal.name, await passwords.hash(body.new))
+        access.forget()
+        log.info("password changed", account=principal.name)
+        return await door.enter(principal.name, request)
 
     return routes
 
 
-async def _check_password(
-    store: AccountStore, passwords: secrecy.Passwords, guesses: Guesses, body: Login, request: Request
-) -> None:
-    address = request.client.host if request.client else ""
-    known = re.match(NAME_PATTERN, body.name)
-    stored = await store.password_hash(body.name) if known else None
-    _count_try(guesses, body.name, address)
-    if not await passwords.matches(stored, body.password):
-        log.warning("sign-in refused", address=address)
-        raise ApiError(401, "wrong_credentials", "name or password is wrong")
-    guesses.succeeded(body.name, address)
+def token_router(store: AccountStore, access: Access) -> APIRouter:
+    """Return the routes of one's own tokens."""
+    routes = APIRouter(prefix="/v1/me/tokens", tags=["accounts"])
+    someone = access.require()
+
+    @routes.get("", summary="List one's own tokens", responses=documented(TokenList, 401, 403))
+    async def list_tokens(principal: Annotated[Principal, Depends(someone)]) -> Response:
+        return answer({"tokens": await store.tokens(principal.name)})
+
+    @routes.post(
+        "",
+        summary="Make a token for oneself",
+        responses=documented(TokenMade, 401, 403, 413, 422, status=201),
+        status_code=201,
+    )
+    async def make_token(body: TokenAsked, principal: Annotated[Principal, Depends(someone)]) -> Response:
+        """For who is signed in on the page: a token makes no other, which would outlive it. The secret is in
+        the answer and nowhere else."""
+        _require_session(principal)
+        _check_within(principal, body)
+        token = secrecy.new_token()
+        new = NewToken(body.label, body.scopes, body.expires_in_days)
+        token_id = await store.add_token(principal.name, new, secrecy.token_hash(token), principal.name)
+        log.info("token made", account=principal.name, token_id=token_id, by=principal.name)
+        return answer({"token_id": token_id, "label": body.label, "token": token}, 201)
+
+    @routes.delete(
+        "/{token_id}",
+        summary="Revoke one's own token",
+        responses=documented(None, 401, 403, 404, 422, status=204),
+        status_code=204,
+    )
+    async def revoke_token(token_id: int, principal: Annotated[Principal, Depends(someone)]) -> Response:
+        if not await store.revoke_token(principal.name, token_id, principal.name):
+            raise ApiError(404, "unknown_token", f"you have no token {token_id}")
+        access.forget()
+        log.info("token revoked", account=principal.name, token_id=token_id, by=principal.name)
+        return Response(status_code=204)
+
+    return routes
 
 
-def _count_try(guesses: Guesses, name: str, address: str) -> None:
-    """Take a try for a failure until it has succeeded. Nothing is awaited in here, nor between this and the
-    check: tries that come all at once would otherwise all find that none has failed yet."""
-    now = time.monotonic()
-    wait = guesses.wait(name, address, now)
-    if wait > 0:
+def _require_session(principal: Principal) -> None:
+    if not principal.on_page:
+        raise ApiError(403, "sign_in_first", "this is for who is signed in on the page, not for a token")
+
+
+def _check_within(principal: Principal, asked: TokenAsked) -> None:
+    """Refuse scopes that nothing would ever come of; what a token may is checked again at each use."""
+    roles = principal.roles.union(*principal.memberships.values())
+    beyond = set(asked.scopes or ()) - scopes_within(roles)
+    if beyond:
         raise ApiError(
-            429, "too_many_attempts", "wait before trying again", {"Retry-After": str(int(wait) + 1)}
+            422, "beyond_your_roles", f"your roles give nothing to do for {', '.join(sorted(beyond))}"
         )
-    guesses.failed(name, address, now)
-
-
-async def _me(store: AccountStore, principal: Principal, session: str) -> dict[str, object]:
-    return {
-        "name": principal.name,
-        "roles": sorted(principal.roles),
-        "csrf_token": secrecy.csrf_token(session) if principal.on_page else None,
-        "decisions_today": await store.decisions_today(principal.name),
-    }

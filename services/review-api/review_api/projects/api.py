@@ -113,8 +113,9 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
         )
 
     @routes.get("", summary="List the projects", responses=documented(ProjectList, 401))
-    async def list_projects(_: Annotated[Principal, Depends(someone)]) -> Response:
-        return answer({"projects": await store.all()})
+    async def list_projects(by: Annotated[Principal, Depends(someone)]) -> Response:
+        """Those in which the account has a role; with a role that holds everywhere, all."""
+        return answer({"projects": [line for line in await store.all() if by.roles_in(line.project)]})
 
     @routes.get("/{project}", summary="Show a project", responses=documented(ProjectShown, 401, 404, 422))
     async def get_project(

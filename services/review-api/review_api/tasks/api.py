@@ -107,6 +107,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
     """Return the routes about tasks."""
     routes = APIRouter(prefix="/v1", tags=["tasks"])
     reviewer = access.require("reviewer")
+    of_task = access.require_somewhere("reviewer")  # the desk knows the task's project, and asks there
 
     @routes.post(
         "/projects/{project}/tasks/claim",
@@ -126,9 +127,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
         summary="Answer a task",
         responses=documented(DecisionCounted, 401, 403, 404, 409, 413, 422),
     )
-    async def decide(
-        task_id: TaskId, body: Decision, by: Annotated[Principal, Depends(reviewer)]
-    ) -> Response:
+    async def decide(task_id: TaskId, body: Decision, by: Annotated[Principal, Depends(of_task)]) -> Response:
         """Sending the same answer under the same lease again changes nothing. An answer that comes after its
         lease has ended is not counted (409 `lease_lost`), but kept: the next claim of the task shows it."""
         return answer(await desk.decide(by, task_id, body.lease, body.label))
@@ -139,7 +138,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
         responses=documented(Lease, 401, 403, 404, 409, 413, 422),
     )
     async def heartbeat(
-        task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(reviewer)]
+        task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(of_task)]
     ) -> Response:
         end = await desk.heartbeat(by, task_id, body.lease)
         return answer({"task_id": task_id, "lease": body.lease, "lease_until": end})
@@ -149,7 +148,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
         summary="Give a task back",
         responses=documented(Skipped, 401, 403, 404, 409, 413, 422),
     )
-    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(reviewer)]) -> Response:
+    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(of_task)]) -> Response:
         """Others may take it at once; the same person is not offered it again for a while."""
         await desk.skip(by, task_id, body.lease, body.reason)
         return answer({"task_id": task_id, "skipped": True})
@@ -159,7 +158,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
         summary="Take back one's own decision",
         responses=documented(Lease, 401, 403, 404, 409),
     )
-    async def undo(task_id: TaskId, by: Annotated[Principal, Depends(reviewer)]) -> Response:
+    async def undo(task_id: TaskId, by: Annotated[Principal, Depends(of_task)]) -> Response:
         """The task is in hand again, under a new lease. Possible as long as the task needs more decisions, or
         for some seconds after a decision made on the page settled it; then 409 `too_late`."""
         lease, end = await desk.undo(by, task_id)

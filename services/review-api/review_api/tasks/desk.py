@@ -12,7 +12,7 @@ from labelmill.kinds import kind_named
 from labelmill.projects import OverlapSpec
 from labelmill.runtime.metrics import Metrics
 
-from review_api.accounts.roles import Principal
+from review_api.accounts.roles import Principal, allows
 from review_api.errors import ApiError
 from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
@@ -26,6 +26,7 @@ from review_api.tasks.store import Claimed, Deciding, Facts, Lease, Standing, Ta
 _SWEEP_SECONDS = 1.0
 _MOST_LABEL_BYTES = 64 * 1024
 _MOST_KNOWN = 20_000
+_WHO_DECIDES = ("reviewer",)
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,24 @@ class Desk:
         return [replace(task, answers=answers.get(task.task_id)) for task in claimed]
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
-        """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 409."""
-        end = await self._store.extend(_lease(by, task_id, lease), self._settings.lease_seconds)
+        """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 404 or 409."""
+        held = _lease(by, task_id, lease)
+        await self._check(by, held)
+        end = await self._store.extend(held, self._settings.lease_seconds)
         if end is None:
             raise await self._lost(task_id)
         return end
 
     async def skip(self, by: Principal, task_id: int, lease: str, reason: str) -> None:
-        """Give a task back; it is not offered to the same person again soon. Raises ApiError 409."""
-        seconds = self._settings.skip_seconds
-        if not await self._store.skip(_lease(by, task_id, lease), reason, seconds):
+        """Give a task back; it is not offered to the same person again soon. Raises ApiError 404 or 409."""
+        held = _lease(by, task_id, lease)
+        await self._check(by, held)
+        if not await self._store.skip(held, reason, self._settings.skip_seconds):
             raise await self._lost(task_id)
 
     async def undo(self, by: Principal, task_id: int) -> tuple[str, int]:
-        """Take a decision back and return the task's new lease and its end. Raises ApiError 409."""
+        """Take a decision back and return the task's new lease and its end. Raises ApiError 404 or 409."""
+        await self._check(by, _lease(by, task_id, ""))
         lease = await self._store.undo(task_id, by.name, self._settings.lease_seconds)
         if lease is None:
             await self._standing(task_id)
@@ -107,6 +112,7 @@ class Desk:
         """
         held = _lease(by, task_id, lease)
         facts = await self._facts(held)
+        _check_role(by, held.task_id, facts)
         valid, version = await self._valid(label, facts.project)
         hold = self._settings.undo_seconds if by.on_page else 0.0
         standing = await self._store_decision(held, valid, version, facts.needed, hold)
@@ -117,6 +123,12 @@ class Desk:
         if final:
             self._known.pop(held, None)
         return Decided(task_id, standing.decided, final)
+
+    async def _check(self, by: Principal, held: Lease) -> None:
+        """Refuse who is no reviewer where the task belongs. For who is one everywhere, that need not be
+        known; for others it is, in the process that handed the task out."""
+        if not allows(by.roles, _WHO_DECIDES):
+            _check_role(by, held.task_id, await self._facts(held))
 
     async def _facts(self, held: Lease) -> Facts:
         known = self._known.get(held) or await self._store.facts(held.task_id)
@@ -221,6 +233,11 @@ async def _next_step(
 def _validated(label: Label, version: Version) -> Label:
     """Return a label as its kind takes it. Raises InvalidLabel."""
     return kind_named(version.spec.kind).validate(label, version.spec.label_names)
+
+
+def _check_role(by: Principal, task_id: int, facts: Facts) -> None:
+    if not by.may(_WHO_DECIDES, facts.project):
+        raise _unknown_task(task_id)  # not 403: that would tell in which projects there are tasks
 
 
 def _unknown_task(task_id: int) -> ApiError:
