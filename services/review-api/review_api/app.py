@@ -17,13 +17,15 @@ from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import ACCEPTANCE, ITEMS, LABELS_ACCEPTED, QUALITY, RELEASES, REVIEWS_REQUESTED
 from starlette.types import ASGIApp
 
-from review_api.accounts import administration, audit_api
+from review_api.accounts import administration, audit_api, invitations_api, members_api
 from review_api.accounts import api as accounts_api
 from review_api.accounts.access import Access
 from review_api.accounts.audit import AuditLog
 from review_api.accounts.cookies import session_cookie
 from review_api.accounts.door import Door
 from review_api.accounts.first_admin import FirstAdmin
+from review_api.accounts.invitations import InvitationStore
+from review_api.accounts.members import MemberStore
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.accounts.throttle import FilesThrottle, Throttle
@@ -139,7 +141,7 @@ def _add_http(
     components += [FirstAdmin(accounts, passwords, settings), publishing]
     throttle, cookie = Throttle(context.metrics, settings), session_cookie(settings)
     access = Access(accounts, cookie, throttle, cache_seconds=settings.principal_cache_seconds)
-    door = Door(accounts, access, cookie, settings)
+    door, invitations = Door(accounts, access, cookie, settings), InvitationStore(database)
     in_force, decisions = InForce(projects), Decisions(database)
     entrance = Entrance(SkillStore(database), NobodyAsked())
     desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
@@ -155,6 +157,9 @@ def _add_http(
         accounts_api.token_router(accounts, access),
         administration.router(accounts, access, passwords),
         audit_api.router(AuditLog(database), access),
+        members_api.router(MemberStore(database), projects, access),
+        invitations_api.router(invitations, projects, access),
+        invitations_api.invited_router(invitations, access, passwords, door),
         projects_api.router(projects, publishing, access, _prices(settings)),
         lineage_api.router(items, Listing(database), projects, access),
         items_api.router(

@@ -39,5 +39,4 @@ def test_never_more_than_the_burst_and_the_rate_allow(gaps: list[float], rate: f
         taken += wait == 0.0
         assert taken <= burst + rate * now + 1e-6
         if wait > 0:
-            assert taken + 1 > burst + rate * now - len(gaps) - burst, "nobody waits for ever"
             assert wait <= 1 / rate + 1e-6

@@ -3,7 +3,7 @@
 CREATE TABLE memberships (
     account text COLLATE "C" NOT NULL REFERENCES accounts ON DELETE CASCADE,
     project text COLLATE "C" NOT NULL REFERENCES projects ON DELETE CASCADE,
-    roles   text[] NOT NULL CHECK (cardinality(roles) > 0),
+    roles   text[] NOT NULL CHECK (cardinality(roles) > 0 AND roles <@ '{reviewer,manager}'),
     PRIMARY KEY (account, project)
 );
 CREATE INDEX memberships_by_project ON memberships (project, account);
@@ -22,6 +22,17 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_by_project ON invitations (project, invitation_id);
 COMMENT ON COLUMN invitations.project IS 'Where the roles hold; null: everywhere.';
+
+CREATE VIEW open_invitations AS
+SELECT i.* FROM invitations i
+WHERE used_at IS NULL AND expires_at > now()
+  AND EXISTS (
+      SELECT FROM accounts a LEFT JOIN memberships m ON m.account = a.name AND m.project = i.project
+      WHERE a.name = i.made_by
+        AND ('admin' = ANY (a.roles)
+             OR i.project IS NOT NULL AND ('manager' = ANY (a.roles) OR 'manager' = ANY (m.roles)))
+  );
+COMMENT ON VIEW open_invitations IS 'Those that can be used: what somebody promised who may not give it any more is worth nothing.';
 
 CREATE TABLE identities (
     issuer    text NOT NULL,
