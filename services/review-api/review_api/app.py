@@ -43,6 +43,8 @@ from review_api.ledger.figures import Figures
 from review_api.ledger.handlers import Ledger
 from review_api.ledger.routes import Routes
 from review_api.ledger.store import LedgerStore
+from review_api.mine import api as mine_api
+from review_api.mine.store import MyWork
 from review_api.projects import api as projects_api
 from review_api.projects.in_force import InForce
 from review_api.projects.published import NewsLog, Published
@@ -52,6 +54,9 @@ from review_api.projects.store import ProjectStore, Specs
 from review_api.quality import api as quality_api
 from review_api.quality.agreement import Agreements
 from review_api.quality.store import Decisions
+from review_api.remarks import api as remarks_api
+from review_api.remarks.comments import Comments
+from review_api.remarks.store import RemarkStore
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
 from review_api.tasks.desk import Desk
@@ -145,6 +150,8 @@ def _add_http(
     in_force, decisions = InForce(projects), Decisions(database)
     entrance = Entrance(SkillStore(database), NobodyAsked())
     desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
+    remarks = RemarkStore(database)
+    comments = Comments(remarks)
     figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
     admission = Admission(settings.ingest_concurrency, settings.ingest_most_lag, settings.ingest_most_outbox)
     lag = LedgerLag(context, publisher, LEDGER_GROUP)
@@ -152,7 +159,7 @@ def _add_http(
     ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
-        tasks_api.router(desk, access, settings.claim_most),
+        tasks_api.router(desk, comments, access, settings.claim_most),
         accounts_api.router(accounts, access, passwords, door),
         accounts_api.token_router(accounts, access),
         administration.router(accounts, access, passwords),
@@ -165,6 +172,8 @@ def _add_http(
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
         ),
+        remarks_api.router(desk, remarks, comments, projects, access),
+        mine_api.router(MyWork(database), access),
         ledger_api.router(
             figures,
             Export(database),

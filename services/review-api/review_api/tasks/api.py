@@ -12,6 +12,7 @@ from review_api.accounts.roles import Principal
 from review_api.docs import documented
 from review_api.http import answer
 from review_api.projects.api import Project
+from review_api.remarks.comments import Comments
 from review_api.tasks.desk import Desk
 from review_api.tasks.pools import is_sensitive
 from review_api.tasks.store import Claimed
@@ -39,6 +40,13 @@ class Adjudication(BaseModel):
     answers: list[Any]
 
 
+class CommentForRaters(BaseModel):
+    """What somebody said about the item, to those who get it next."""
+
+    text: str
+    at: int = Field(description="Unix milliseconds")
+
+
 class Task(BaseModel):
     """A task in hand.
 
@@ -58,6 +66,7 @@ class Task(BaseModel):
     kept: Any
     sensitive: bool = Field(description="it distresses: show it when asked for")
     adjudication: Adjudication | None
+    comments: list[CommentForRaters] = Field(description="what earlier raters say; none on a blind task")
 
 
 class Tasks(BaseModel):
@@ -82,6 +91,7 @@ class Skip(BaseModel):
 
     lease: LeaseText
     reason: str = Field(default="", max_length=1000, examples=["I do not speak this language"])
+    unseen: bool = Field(default=False, description="nobody looked at it: the same person may get it again")
 
 
 class DecisionCounted(BaseModel):
@@ -103,7 +113,7 @@ class Skipped(BaseModel):
     skipped: bool
 
 
-def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
+def router(desk: Desk, comments: Comments, access: Access, claim_most: int) -> APIRouter:
     """Return the routes about tasks."""
     routes = APIRouter(prefix="/v1", tags=["tasks"])
     reviewer = access.require("reviewer")
@@ -120,7 +130,9 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
         """Hands out up to `count` tasks (never more than the server allows), those that the machine is least
         sure of first, each under a lease. An empty list means that there is nothing to do now."""
         count = min(body.count if body else 1, claim_most)
-        return answer({"tasks": [_shown(task) for task in await desk.claim(by, project, count)]})
+        tasks = await desk.claim(by, project, count)
+        said = await comments.for_tasks(project, tasks)
+        return answer({"tasks": [_shown(task, said.get(task.item_id, [])) for task in tasks]})
 
     @routes.post(
         "/tasks/{task_id}/decision",
@@ -148,9 +160,13 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
         summary="Give a task back",
         responses=documented(Skipped, 401, 403, 404, 409, 413, 422),
     )
-    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(of_task)]) -> Response:
-        """Others may take it at once; the same person is not offered it again for a while."""
-        await desk.skip(by, task_id, body.lease, body.reason)
+    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(reviewer)]) -> Response:
+        """Others may take it at once; the same person is not offered it again for a while. With `unseen`
+        it is as if it had never been handed out."""
+        if body.unseen:
+            await desk.give_back(by, task_id, body.lease)
+        else:
+            await desk.skip(by, task_id, body.lease, body.reason)
         return answer({"task_id": task_id, "skipped": True})
 
     @routes.post(
@@ -167,7 +183,7 @@ def router(desk: Desk, access: Access, claim_most: int) -> APIRouter:
     return routes
 
 
-def _shown(task: Claimed) -> dict[str, Any]:
+def _shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:
     suggestion = {"label": _raw(task.label), "confidence": task.confidence}
     return {
         "task_id": task.task_id,
@@ -182,6 +198,7 @@ def _shown(task: Claimed) -> dict[str, Any]:
         "kept": None if task.kept is None else _raw(task.kept),
         "sensitive": is_sensitive(task.pool),
         "adjudication": None if task.answers is None else {"answers": [_raw(one) for one in task.answers]},
+        "comments": comments,
     }
 
 

@@ -21,7 +21,7 @@ from review_api.tasks import second_look
 from review_api.tasks.overlap import Asked, Settled, next_step
 from review_api.tasks.pools import for_experts, is_experts
 from review_api.tasks.skills import Entrance
-from review_api.tasks.store import Claimed, Deciding, Facts, Lease, Standing, TaskStore, Verdict
+from review_api.tasks.store import Claimed, Deciding, Facts, Lease, Standing, Subject, TaskStore, Verdict
 
 _SWEEP_SECONDS = 1.0
 _MOST_LABEL_BYTES = 64 * 1024
@@ -92,6 +92,23 @@ class Desk:
         await self._check(by, held)
         if not await self._store.skip(held, reason, self._settings.skip_seconds):
             raise await self._lost(task_id)
+
+    async def give_back(self, by: Principal, task_id: int, lease: str) -> None:
+        """Give a task back that nobody looked at: anybody may get it at once. Raises ApiError 404 or 409."""
+        held = _lease(by, task_id, lease)
+        await self._check(by, held)
+        if not await self._store.give_back(held):
+            raise await self._lost(task_id)
+
+    async def subject(self, by: Principal, task_id: int, lease: str) -> Subject:
+        """Return what a task is about that is in hand, or was decided, under this lease. Raises ApiError 404
+        or 409."""
+        held = _lease(by, task_id, lease)
+        await self._check(by, held)
+        subject = await self._store.subject(held)
+        if subject is None:
+            raise await self._lost(task_id)
+        return subject
 
     async def undo(self, by: Principal, task_id: int) -> tuple[str, int]:
         """Take a decision back and return the task's new lease and its end. Raises ApiError 404 or 409."""

@@ -131,6 +131,19 @@ ON CONFLICT (task_id, reviewer) DO UPDATE SET reason = EXCLUDED.reason, until = 
 RETURNING true
 """
 
+GIVE_BACK: Final = """
+UPDATE assignments
+SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND state = 'leased' AND lease_until > now()
+RETURNING true
+"""
+
+# What is said about an item outlives the lease: until somebody else has the task, or it is decided.
+SUBJECT: Final = """
+SELECT t.task_id, t.project, t.item_id FROM assignments a JOIN tasks t USING (task_id)
+WHERE a.task_id = $1 AND a.reviewer = $2 AND a.fence = $3
+"""
+
 STANDING: Final = "SELECT decided, needed FROM tasks WHERE task_id = $1"
 
 DECIDED_AS: Final = "SELECT label FROM decisions WHERE task_id = $1 AND reviewer = $2 AND fence = $3"

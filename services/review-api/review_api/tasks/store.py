@@ -63,6 +63,15 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What a task is about."""
+
+    task_id: int
+    project: str
+    item_id: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """What a decision must know of its task beforehand. It does not change while a lease on it is held."""
 
@@ -205,6 +214,17 @@ class TaskStore:
                 sql.SKIP, lease.task_id, lease.reviewer, lease.fence, reason, seconds
             )
         )
+
+    async def give_back(self, lease: Lease) -> bool:
+        """Give a task back that nobody has looked at; False if the lease is lost."""
+        return bool(
+            await self._database.pool.fetchval(sql.GIVE_BACK, lease.task_id, lease.reviewer, lease.fence)
+        )
+
+    async def subject(self, lease: Lease) -> Subject | None:
+        """Return what a task is about that is held, or was decided, under a lease; None if that is over."""
+        row = await self._database.pool.fetchrow(sql.SUBJECT, lease.task_id, lease.reviewer, lease.fence)
+        return None if row is None else Subject(**row)
 
     async def standing(self, task_id: int) -> Standing | None:
         """Return how far a task is, or None if there is no such task."""

@@ -1,0 +1,1 @@
+"""What people say about items beside their labels: flags and comments."""
