@@ -160,7 +160,7 @@ def router(desk: Desk, comments: Comments, access: Access, claim_most: int) -> A
         summary="Give a task back",
         responses=documented(Skipped, 401, 403, 404, 409, 413, 422),
     )
-    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(reviewer)]) -> Response:
+    async def skip(task_id: TaskId, body: Skip, by: Annotated[Principal, Depends(of_task)]) -> Response:
         """Others may take it at once; the same person is not offered it again for a while. With `unseen`
         it is as if it had never been handed out."""
         if body.unseen:
