@@ -36,7 +36,7 @@ from review_api.items.admission import Admission
 from review_api.items.ingestion import Ingestor
 from review_api.items.listing import Listing
 from review_api.items.store import ItemStore
-from review_api.items.watch import LedgerLag, Watch
+from review_api.items.watch import LedgerLag, Watch, Watched
 from review_api.ledger import api as ledger_api
 from review_api.ledger.export import Export
 from review_api.ledger.figures import Figures
@@ -59,6 +59,7 @@ from review_api.remarks.comments import Comments
 from review_api.remarks.store import RemarkStore
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
+from review_api.tasks import queue_api
 from review_api.tasks.desk import Desk
 from review_api.tasks.gates import NobodyAsked
 from review_api.tasks.outbox import Outbox
@@ -67,6 +68,7 @@ from review_api.tasks.rereviewing import Rereviewing
 from review_api.tasks.rereviews import Rereviews
 from review_api.tasks.skills import Entrance, SkillStore
 from review_api.tasks.store import TaskStore
+from review_api.tasks.waiting import WaitingTasks
 from review_api.tasks.withdrawal import Withdrawal
 from review_api.tasks.withdrawing import Withdrawing
 from review_api.web import api as web_api
@@ -155,7 +157,9 @@ def _add_http(
     figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
     admission = Admission(settings.ingest_concurrency, settings.ingest_most_lag, settings.ingest_most_outbox)
     lag = LedgerLag(context, publisher, LEDGER_GROUP)
-    components += [lag, Watch(context, lag, figures, outbox, admission, seconds=settings.watch_seconds)]
+    watched = Watched(figures, outbox, WaitingTasks(database), in_force)
+    watch = Watch(context, lag, watched, admission, seconds=settings.watch_seconds)
+    components += [lag, watch]
     ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
@@ -168,6 +172,9 @@ def _add_http(
         invitations_api.router(invitations, projects, access),
         invitations_api.invited_router(invitations, access, passwords, door),
         projects_api.router(projects, publishing, access, _prices(settings)),
+        queue_api.router(
+            watched.waiting, Rereviews(database), in_force, access, settings.most_seconds_per_decision
+        ),
         lineage_api.router(items, Listing(database), projects, access),
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds

@@ -97,6 +97,13 @@ class Metrics:
             "labelmill_rereviews_total", "Doubtful decisions", "project", "outcome"
         )
         self.open_tasks = self._gauge("labelmill_open_tasks", "Tasks waiting for people", "project")
+        # Both as counted some seconds ago; in a project without an SLA nothing is late.
+        self.oldest_task = self._gauge(
+            "labelmill_oldest_task_age_seconds", "Age of the oldest task waiting for people", "project"
+        )
+        self.late_tasks = self._gauge(
+            "labelmill_late_tasks", "Tasks that wait for longer than the project's SLA", "project"
+        )
         self.outbox = self._gauge("labelmill_outbox_records", "Decisions not yet published")
         self.http_seconds = self._histogram(
             "labelmill_http_seconds", "Latency of a request", "route", "status"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,7 +18,9 @@ from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
 
 from review_api.items.admission import Admission
 from review_api.ledger.figures import Figures
+from review_api.projects.in_force import InForce
 from review_api.tasks.outbox import Outbox
+from review_api.tasks.waiting import WaitingTasks
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +78,16 @@ class LedgerLag:
         return {tp: found.offset for tp, found in offsets.items()}
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What is looked at besides the ledger's lag."""
+
+    figures: Figures
+    outbox: Outbox
+    waiting: WaitingTasks
+    in_force: InForce
+
+
 class Watch:
     """A component that looks every few seconds, and tells the admission and the metrics what it sees."""
 
@@ -82,16 +95,14 @@ class Watch:
         self,
         context: Context,
         lag: LedgerLag,
-        figures: Figures,
-        outbox: Outbox,
+        watched: Watched,
         admission: Admission,
         *,
         seconds: float,
     ) -> None:
         self._metrics = context.metrics
         self._lag = lag
-        self._figures = figures
-        self._outbox = outbox
+        self._watched = watched
         self._admission = admission
         self._seconds = seconds
         self._watching: asyncio.Task[None] | None = None
@@ -108,10 +119,18 @@ class Watch:
     async def look(self) -> None:
         """Look once."""
         self._admission.lag = await self._lag.records()
-        self._admission.outbox = await self._outbox.size()
+        self._admission.outbox = await self._watched.outbox.size()
         self._metrics.outbox.set(self._admission.outbox)
-        for project, tasks in (await self._figures.waiting_tasks()).items():
+        for project, tasks in (await self._watched.figures.waiting_tasks()).items():
             self._metrics.open_tasks.labels(project).set(tasks)
+            await self._look_at_ages(project)
+
+    async def _look_at_ages(self, project: str) -> None:
+        """Tell how long the oldest task has waited, and how many wait for longer than they should."""
+        sla_hours = (await self._watched.in_force.get(project)).spec.review.sla_hours
+        found = await self._watched.waiting.count(project, sla_hours)
+        self._metrics.oldest_task.labels(project).set(found.oldest_seconds)
+        self._metrics.late_tasks.labels(project).set(found.late)
 
     async def _watch(self) -> None:
         fold_at = 0.0
@@ -119,7 +138,7 @@ class Watch:
             try:
                 await self.look()
                 if time.monotonic() >= fold_at:
-                    await self._figures.fold()
+                    await self._watched.figures.fold()
                     fold_at = time.monotonic() + _FOLD_EVERY_SECONDS
             except Exception as error:
                 log.warning(

@@ -1,0 +1,74 @@
+"""How old waiting tasks are, and how long the queue lasts at the present pace. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_HOUR: Final = 3600.0
+AGES: Final = (900.0, _HOUR, 4 * _HOUR, 12 * _HOUR, 24 * _HOUR, 3 * 24 * _HOUR, 7 * 24 * _HOUR)
+"""Edges of the histogram of ages, in seconds."""
+
+WORKDAY_HOURS: Final = 8.0
+"""Within which the queue should be done where the project names no SLA."""
+
+
+@dataclass(frozen=True)
+class AgeBin:
+    """Tasks that have waited from `least` up to `most` seconds; None: longer still. `late`: past the SLA."""
+
+    least: float
+    most: float | None
+    tasks: int
+    late: bool
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What happened in the last minutes, by the minute, and what a decision takes in seconds of a person.
+
+    `measured` tells whether people's own time says so, or the project's file.
+    """
+
+    claims: float
+    decisions: float
+    settled: float
+    arrivals: float
+    people: int
+    seconds_each: float
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`minutes` of people's time that the waiting decisions take; `hours_left` until nothing waits at the
+    present pace, None if the queue does not shrink; `people_needed` to be through within `within_hours`,
+    what arrives meanwhile included."""
+
+    minutes: float
+    hours_left: float | None
+    people_needed: float
+    within_hours: float
+
+
+def edges(sla_seconds: float | None) -> list[float]:
+    """Return the edges of the histogram: those of AGES, and the SLA."""
+    return sorted({*AGES, *([] if sla_seconds is None else [sla_seconds])})
+
+
+def histogram(bounds: Sequence[float], counts: Sequence[int], sla_seconds: float | None) -> list[AgeBin]:
+    """Return the bins of `counts` (one more than `bounds`), the youngest first."""
+    lows, highs = [0.0, *bounds], [*bounds, None]
+    return [
+        AgeBin(low, high, tasks, sla_seconds is not None and low >= sla_seconds)
+        for low, high, tasks in zip(lows, highs, counts, strict=True)
+    ]
+
+
+def forecast(tasks: int, decisions_each: int, pace: Pace, sla_hours: float | None) -> Forecast:
+    """Return what `tasks` that wait for `decisions_each` decisions take."""
+    hours = sla_hours or WORKDAY_HOURS
+    backlog = tasks * decisions_each * pace.seconds_each
+    arriving = pace.arrivals / 60 * decisions_each * pace.seconds_each
+    net = pace.settled - pace.arrivals
+    left = 0.0 if tasks == 0 else tasks / net / 60 if net > 0 else None
+    return Forecast(backlog / 60, left, backlog / (hours * _HOUR) + arriving, hours)

@@ -1,0 +1,185 @@
+"""What waits for people: counted, by age, in order, and in whose hands. All SQL is in `waiting_sql`.
+
+Counting a million open tasks reads an index of them, which takes some tenths of a second. So what was counted
+is kept for a while, the longer the more it took: looking takes a small share of one core at most.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from labelmill.runtime.postgres import Database
+
+from review_api.accounts.audit import record
+from review_api.tasks import pace, waiting_sql
+
+_LEAST_SECONDS: Final = 5.0
+_TIMES_AS_LONG: Final = 50.0
+"""What took a second to count is kept for so many."""
+
+_SAMPLE: Final = 4000
+_PACE_MINUTES: Final = 5
+_MOST_LEASES: Final = 200
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Open tasks of a pool; `begun` of them have a decision, or somebody on another part of them."""
+
+    pool: str
+    tasks: int
+    begun: int
+
+
+@dataclass(frozen=True)
+class TaskOf:
+    """A task, with its project and item."""
+
+    project: str
+    task_id: int
+    item_id: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is open, as counted at `counted_at` (Unix milliseconds).
+
+    `oldest_at` is when the oldest task that nobody has settled was made, those in hand included; None if
+    there is none. `late` are the open tasks past the SLA, which is None where the project names none.
+    """
+
+    counted_at: int
+    tasks: int
+    pools: list[Pool]
+    ages: list[pace.AgeBin]
+    oldest_at: int | None
+    sla_seconds: float | None
+    late: int
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Age of the oldest task when it was counted; 0 if nothing waits."""
+        return 0.0 if self.oldest_at is None else max(0.0, (self.counted_at - self.oldest_at) / 1000)
+
+
+@dataclass(frozen=True)
+class Leases:
+    """Who has which task in hand, those for longest first; `count` is of all, shown or not."""
+
+    count: int
+    shown: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why tasks were routed to people: counts in a sample, the most frequent first."""
+
+    sampled: int
+    by_reason: dict[str, int]
+
+
+class WaitingTasks:
+    """Looks at waiting tasks in PostgreSQL."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: dict[tuple[str, float | None], tuple[Waiting, float]] = {}
+        self._counting = asyncio.Lock()
+
+    async def count(self, project: str, sla_hours: float | None) -> Waiting:
+        """Return what is open, as it was some seconds ago (see the module)."""
+        key = (project, sla_hours)
+        async with self._counting:
+            known = self._known.get(key)
+            if known is not None and self._clock() < known[1]:
+                return known[0]
+            started = self._clock()
+            found = await self._count(project, None if sla_hours is None else sla_hours * 3600)
+            ended = self._clock()
+            self._known[key] = (found, ended + max(_LEAST_SECONDS, _TIMES_AS_LONG * (ended - started)))
+        return found
+
+    async def _count(self, project: str, sla_seconds: float | None) -> Waiting:
+        pool, now = self._database.pool, int(time.time() * 1000)
+        edges = pace.edges(sla_seconds)
+        points = [now - int(edge * 1000) for edge in reversed(edges)]
+        firsts = [row["low"] for row in await pool.fetch(waiting_sql.FIRST_SINCE, points)]
+        rows = await pool.fetch(waiting_sql.OPEN, project, firsts)
+        held = await pool.fetchval(waiting_sql.OLDEST_IN_HAND, project)
+        oldest = min([row["oldest"] for row in rows] + ([] if held is None else [held]), default=None)
+        tasks, begun, buckets = Counter[str](), Counter[str](), [0] * (len(edges) + 1)
+        for row in rows:
+            tasks[row["pool"]] += row["tasks"]
+            begun[row["pool"]] += row["tasks"] if row["begun"] else 0
+            buckets[row["bucket"]] += row["tasks"]
+        ages = pace.histogram(edges, buckets[::-1], sla_seconds)
+        return Waiting(
+            counted_at=now,
+            tasks=tasks.total(),
+            pools=[Pool(name, tasks[name], begun[name]) for name in sorted(tasks)],
+            ages=ages,
+            oldest_at=None if oldest is None else await pool.fetchval(waiting_sql.CREATED_AT, oldest),
+            sla_seconds=sla_seconds,
+            late=sum(each.tasks for each in ages if each.late),
+        )
+
+    async def early(self, project: str) -> int:
+        """Return how many tasks wait for their item; from 10,000 on, 10,000."""
+        count: int = await self._database.pool.fetchval(waiting_sql.EARLY, project)
+        return count
+
+    async def leases(self, project: str) -> Leases:
+        rows = await self._database.pool.fetch(waiting_sql.LEASES, project, _MOST_LEASES)
+        shown = [{name: value for name, value in row.items() if name != "leases"} for row in rows]
+        return Leases(rows[0]["leases"] if rows else 0, shown)
+
+    async def reasons(self, project: str) -> Reasons:
+        """Return the reasons of some thousand open tasks, wherever they lie."""
+        rows = await self._database.pool.fetch(waiting_sql.REASONS, project, _SAMPLE)
+        by_reason = {row["reason"]: row["tasks"] for row in rows}
+        return Reasons(sum(by_reason.values()), by_reason)
+
+    async def pace(self, project: str, decisions_each: int, minutes_per_decision: float) -> pace.Pace:
+        """Return what happened lately; a decision takes `minutes_per_decision` until people's time says so.
+
+        `decisions_each` is how many decisions a task takes.
+        """
+        row = await self._database.pool.fetchrow(waiting_sql.PACE, project, _PACE_MINUTES)
+        measured = row["human_tasks"] > 0 and row["human_seconds"] > 0
+        seconds, decisions = row["human_seconds"], row["human_tasks"] * decisions_each
+        each = seconds / decisions if measured else minutes_per_decision * 60
+        figures = {name: row[name] for name in ("claims", "decisions", "settled", "arrivals", "people")}
+        return pace.Pace(**figures, seconds_each=each, measured=measured)
+
+    async def next(self, project: str, pool: str, most: int) -> Sequence[Any]:
+        """Return the rows of the tasks that are claimed next from a pool, in their order."""
+        rows: Sequence[Any] = await self._database.pool.fetch(waiting_sql.NEXT, project, most, pool)
+        return rows
+
+    async def task(self, project: str, task_id: int) -> TaskOf | None:
+        """Return a task of this project, or None if there is no such task."""
+        item_id = await self._database.pool.fetchval(waiting_sql.TASK, project, task_id)
+        return None if item_id is None else TaskOf(project, task_id, item_id)
+
+    async def take_back(self, by: str, task: TaskOf, reviewer: str) -> bool:
+        """End a person's lease, and note it in the audit log; False if they hold none."""
+        detail = {"item_id": task.item_id, "reviewer": reviewer}
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            done = await connection.fetchval(waiting_sql.TAKE_BACK, task.project, task.task_id, reviewer)
+            if done:
+                await record(connection, by, "task.released", str(task.task_id), detail, project=task.project)
+        return bool(done)
+
+    async def to_front(self, by: str, task: TaskOf) -> bool:
+        """Put an open task in front of its pool, and note it in the audit log; False if no part is open."""
+        detail = {"item_id": task.item_id}
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            done = await connection.fetchval(waiting_sql.TO_FRONT, task.project, task.task_id)
+            if done:
+                act = "task.moved_to_front"
+                await record(connection, by, act, str(task.task_id), detail, project=task.project)
+        return bool(done)
