@@ -30,7 +30,7 @@ chaos: setup-dev ## kill everything at random while 5,000 items pass, and count
 bench: setup-dev ## every figure the README quotes
 	@$(BIN)/python -m benchmarks
 
-bench-%: setup-dev ## one of them: ingest, pipeline, llm_calls, scaling, memory, promise
+bench-%: setup-dev ## one of them: ingest, pipeline, llm_calls, scaling, memory, promise, exactly_n, review
 	@$(BIN)/python -m benchmarks $*
 
 eval: setup-dev ## measure what docs/evaluation.md tells, and write it anew

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.results import keep
 
-NAMES = ("ingest", "pipeline", "llm_calls", "scaling", "memory", "promise")
+NAMES = ("ingest", "pipeline", "llm_calls", "scaling", "memory", "promise", "exactly_n")
 
 
 def main() -> int:

@@ -45,7 +45,9 @@ class Database:
 
     @property
     def pool(self) -> asyncpg.Pool:
-        assert self._pool is not None, "start the database before using it"
+        """The pool; before the start asyncpg.InterfaceError, an outage to requests that come early."""
+        if self._pool is None:
+            raise asyncpg.InterfaceError("the database is not connected yet")
         return self._pool
 
     async def start(self) -> None:

@@ -1,10 +1,7 @@
 """Review work: leases, decisions, and taking them back."""
 
 import asyncio
-import random
 import sys
-from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -243,64 +240,3 @@ async def test_what_was_kept_for_a_task_goes_when_it_is_settled(review: Review) 
 
     assert await until(left) == ["two languages"], "a reason tells where the guideline is unclear"
     await close([hana, ivo, jo])
-
-
-@dataclass
-class Person:
-    """Somebody who claims, stalls, vanishes, comes late and sends twice."""
-
-    review: Review
-    client: httpx.AsyncClient
-    dice: random.Random
-    codes: Counter[int]
-
-    async def work(self) -> None:
-        while await self.review.undecided():
-            for task in await self.review.claim(self.client, self.dice.choice([1, 1, 2])):
-                self.codes.update(await self.answer(task))
-            await asyncio.sleep(self.dice.uniform(0, 0.4))
-
-    async def answer(self, task: dict[str, Any]) -> list[int]:
-        chance = self.dice.random()
-        if chance < 0.1:
-            return []  # gone
-        if chance < 0.25:
-            await asyncio.sleep(self.dice.uniform(0.5, 1.5))  # stalled, perhaps beyond the lease
-        if chance < 0.3:
-            return [(await act(self.client, task, "skip")).status_code]
-        label = self.dice.choice(LABELS)
-        times = 2 if chance > 0.9 else 1
-        answers = await asyncio.gather(*(decide(self.client, task, label) for _ in range(times)))
-        return [answer.status_code for answer in answers]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("needed", "tasks"), [(1, 200), (3, 80)])
-async def test_exactly_n_decisions_whatever_64_people_do(
-    review: Review, system: System, needed: int, tasks: int
-) -> None:
-    await review.make_tasks(tasks, needed=needed)
-    short = [await with_short_leases(system, 0.7) for _ in range(2)]
-    dice, codes = random.Random(needed), Counter[int]()
-    clients = [await review.account(f"r{needed}-{number}", "reviewer") for number in range(64)]
-    for number, client in enumerate(clients):
-        client.base_url = httpx.URL(short[number % 2].url)
-    async with asyncio.timeout(150):
-        await asyncio.gather(*(Person(review, client, dice, codes).work() for client in clients))
-    counts = await review.database.fetch(
-        "SELECT count(d.*) AS n, count(DISTINCT d.reviewer) AS people FROM tasks t "
-        "LEFT JOIN decisions d USING (task_id) WHERE t.project = $1 GROUP BY t.task_id",
-        review.project,
-    )
-    assert [(row["n"], row["people"]) for row in counts] == [(needed, needed)] * tasks
-    assert set(codes) <= {200, 409}, codes
-    assert codes[409] > 0, "nobody came late: the run tested too little"
-    records = await review.read(REVIEWS_DECIDED.name, tasks)
-    events = [EventDecoder(ReviewDecided).decode(record.value) for record in records]
-    assert sorted(event.item_id for event in events) == sorted(f"i{number}" for number in range(tasks))
-    assert all(len(event.decisions) == needed for event in events)
-    status = await review.until("decided", tasks)
-    assert (status["final_labels"], status["open_tasks"], status["leased_tasks"]) == (tasks, 0, 0)
-    await close(clients)
-    for running in short:
-        await running.process.stop()
