@@ -17,15 +17,18 @@ from labelmill.runtime.service import Component, Context, Service
 from labelmill.topics import ACCEPTANCE, ITEMS, LABELS_ACCEPTED, QUALITY, RELEASES, REVIEWS_REQUESTED
 from starlette.types import ASGIApp
 
-from review_api.accounts import administration, audit_api, invitations_api, members_api
+from review_api.accounts import administration, audit_api, invitations_api, members_api, oidc_api
 from review_api.accounts import api as accounts_api
 from review_api.accounts.access import Access
+from review_api.accounts.arrivals import Arrivals
 from review_api.accounts.audit import AuditLog
 from review_api.accounts.cookies import session_cookie
 from review_api.accounts.door import Door
 from review_api.accounts.first_admin import FirstAdmin
+from review_api.accounts.identities import IdentityStore
 from review_api.accounts.invitations import InvitationStore
 from review_api.accounts.members import MemberStore
+from review_api.accounts.oidc import Provider
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.accounts.throttle import FilesThrottle, Throttle
@@ -142,13 +145,11 @@ def _add_http(
     publisher: Publisher,
     settings: ReviewSettings,
 ) -> ASGIApp:
-    accounts, passwords = AccountStore(database, settings.session_idle_hours * 3600), Passwords()
     projects = ProjectStore(database)
     publishing = ProjectPublisher(projects, publisher, context.health)
-    components += [FirstAdmin(accounts, passwords, settings), publishing]
-    throttle, cookie = Throttle(context.metrics, settings), session_cookie(settings)
-    access = Access(accounts, cookie, throttle, cache_seconds=settings.principal_cache_seconds)
-    door, invitations = Door(accounts, access, cookie, settings), InvitationStore(database)
+    throttle = Throttle(context.metrics, settings)
+    access, first_admin, accounts_routers = _accounts(database, projects, throttle, settings)
+    components += [first_admin, publishing]
     in_force, decisions = InForce(projects), Decisions(database)
     entrance = Entrance(SkillStore(database), NobodyAsked())
     desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
@@ -164,13 +165,6 @@ def _add_http(
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
         tasks_api.router(desk, comments, access, settings.claim_most),
-        accounts_api.router(accounts, access, passwords, door),
-        accounts_api.token_router(accounts, access),
-        administration.router(accounts, access, passwords),
-        audit_api.router(AuditLog(database), access),
-        members_api.router(MemberStore(database), projects, access),
-        invitations_api.router(invitations, projects, access),
-        invitations_api.invited_router(invitations, access, passwords, door),
         projects_api.router(projects, publishing, access, _prices(settings)),
         queue_api.router(
             watched.waiting, Rereviews(database), in_force, access, settings.most_seconds_per_decision
@@ -192,8 +186,33 @@ def _add_http(
         ),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
         web_api.router(Assets.load()),
+        *accounts_routers,
     ]
     return _application(context, routers, throttle)
+
+
+def _accounts(
+    database: Database, projects: ProjectStore, throttle: Throttle, settings: ReviewSettings
+) -> tuple[Access, FirstAdmin, list[APIRouter]]:
+    accounts, passwords = AccountStore(database, settings.session_idle_hours * 3600), Passwords()
+    invitations, identities = InvitationStore(database), IdentityStore(database)
+    cookie = session_cookie(settings)
+    access = Access(accounts, cookie, throttle, cache_seconds=settings.principal_cache_seconds)
+    door = Door(accounts, access, cookie, settings)
+    away = oidc_api.AwayDesk(Provider(settings), identities, settings)
+    arrivals = Arrivals(identities, invitations, access, settings)
+    routers = [
+        accounts_api.router(accounts, access, passwords, door),
+        accounts_api.token_router(accounts, access),
+        administration.router(accounts, access, passwords),
+        audit_api.router(AuditLog(database), access),
+        members_api.router(MemberStore(database), projects, access),
+        invitations_api.router(invitations, projects, access),
+        invitations_api.invited_router(invitations, access, passwords, door),
+        oidc_api.router(away, access, settings),
+        oidc_api.return_router(away, arrivals, access, door),
+    ]
+    return access, FirstAdmin(accounts, passwords, settings), routers
 
 
 def _prices(settings: ReviewSettings) -> Prices:

@@ -1,7 +1,7 @@
 """Environment variables of review-api, as typed values."""
 
 from labelmill.runtime.settings import DatabaseSettings, ServiceSettings
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 
 class ReviewSettings(ServiceSettings, DatabaseSettings):
@@ -26,6 +26,25 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     """Wrong passwords a minute, per account name and per address, before signing in has to wait."""
     principal_cache_seconds: float = 5.0
     """How long another process's change to accounts, tokens and sessions may go unnoticed."""
+
+    public_url: str = ""
+    """Address at which browsers reach the page, such as https://label.example.org; a provider needs it."""
+    oidc_issuer: str = ""
+    """Provider for signing in with OpenID Connect: its issuer, to the letter; empty: none."""
+    oidc_client_id: str = ""
+    """What the provider calls this installation."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The client's secret at the provider; empty for a public client."""
+    oidc_name: str = "single sign-on"
+    """What the page calls the provider."""
+    oidc_scope: str = "openid profile"
+    """Scopes that are asked for."""
+    oidc_roles_claim: str = ""
+    """Claim of the id token that names roles (reviewer, manager, admin): at each sign-in they take the place
+    of the roles that the account has in all projects. Empty: the provider has no say in roles."""
+    oidc_provision: bool = False
+    """Make an account for anybody whom the provider lets in; without roles, unless `OIDC_ROLES_CLAIM` gives
+    them. Otherwise only who was invited, or has linked an account, comes in."""
 
     account_requests_per_s: float = Field(default=500.0, ge=0)
     """Requests a second of one account, with all its sessions and tokens, in each process; 0: no limit."""
@@ -68,3 +87,9 @@ class ReviewSettings(ServiceSettings, DatabaseSettings):
     """Pause of the relay when nothing is waiting."""
     watch_seconds: float = 5.0
     """Time between two looks at lag, queue and outbox."""
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> "ReviewSettings":
+        if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID and PUBLIC_URL")
+        return self

@@ -44,7 +44,10 @@ def test_each_role_has_its_components() -> None:
 def test_every_route_of_the_api_asks_for_an_account_but_those_of_coming_in() -> None:
     matrix = role_matrix(app_of())  # type: ignore[arg-type]
     unguarded = {path for (_, path), roles in matrix.items() if roles is None and path.startswith("/v1/")}
-    assert unguarded == {"/v1/login", "/v1/invitation", "/v1/invitation/accept"}
+    assert unguarded == {
+        *("/v1/login", "/v1/invitation", "/v1/invitation/accept"),
+        *("/v1/oidc", "/v1/oidc/start", "/v1/oidc/callback"),
+    }
     assert matrix["PUT", "/v1/projects/{project}"] == ("manager",)
     assert matrix["POST", "/v1/projects/{project}/items"] == ("manager", "service")
     assert matrix["POST", "/v1/tasks/{task_id}/decision"] == ("reviewer",)

@@ -20,7 +20,10 @@ async def test_every_role_against_every_route(review: Review) -> None:
     matrix = role_matrix(build(ReviewSettings()).app)  # type: ignore[arg-type]
     guarded = {key: roles for key, roles in matrix.items() if roles is not None}
     open_to_all = {path for (_, path), roles in matrix.items() if roles is None and path.startswith("/v1/")}
-    assert open_to_all == {"/v1/login", "/v1/invitation", "/v1/invitation/accept"}
+    assert open_to_all == {
+        *("/v1/login", "/v1/invitation", "/v1/invitation/accept"),
+        *("/v1/oidc", "/v1/oidc/start", "/v1/oidc/callback"),
+    }
     assert len(guarded) >= 20
     clients = {role: await review.account(f"matrix-{role}", role) for role in ROLES}
     nobody = review.client()
@@ -29,9 +32,10 @@ async def test_every_role_against_every_route(review: Review) -> None:
         url = re.sub(r"\{[^}]+\}", "absent", url)
         if (method, path) == ("POST", "/v1/logout"):
             continue
-        status = (await client.request(method, url)).status_code
-        allowed = allows([role], needed)
-        assert (status != 403) == allowed, f"{role}: {method} {path} gave {status}"
+        answer = await client.request(method, url)
+        status, allowed = answer.status_code, allows([role], needed)
+        forbidden = status == 403 and answer.json()["error"] == "forbidden"
+        assert forbidden != allowed, f"{role}: {method} {path} gave {status}"
         assert status not in {401, 500}, f"{role}: {method} {path}"
         assert (await nobody.request(method, url)).status_code == 401, f"{method} {path}"
     for client in [*clients.values(), nobody]:
