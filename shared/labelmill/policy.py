@@ -21,6 +21,8 @@ ALARM: Final = "alarm"
 AUDIT: Final = "audit"
 BUDGET: Final = "budget"
 """Voters were left out because the day's budget is spent, and the project then asks people."""
+GUIDELINE_CHANGE: Final = "guideline_change"
+"""A campaign has people decide the item anew, under another guideline than the one it was labelled by."""
 
 COVERABLE: Final = (ALARM, AUDIT, COLD_START, LOW_CONFIDENCE)
 """Reasons that lack of evidence gives: new evidence may make them void. Whatever else speaks for a review

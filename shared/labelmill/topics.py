@@ -49,7 +49,8 @@ ITEMS: Final = Topic(
     key="project/item_id",
     producer="review-api",
     consumers=("autolabeler", "review-api"),
-    description="Raw items to be labelled. The autolabeler publishes those again that waited for a batch.",
+    description="Raw items to be labelled. The autolabeler publishes those again that waited for a batch, "
+    "review-api those that a campaign has labelled anew.",
 )
 LABELS_SCORED: Final = Topic(
     name="labels.scored",
@@ -73,7 +74,8 @@ REVIEWS_REQUESTED: Final = Topic(
     key="project/item_id",
     producer="router",
     consumers=("review-api",),
-    description="Items that people must decide, with the reasons.",
+    description="Items that people must decide, with the reasons. review-api publishes those that a campaign has "
+    "people decide anew.",
 )
 REVIEWS_DECIDED: Final = Topic(
     name="reviews.decided",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
+from labelmill.embedding import load_embedder
 from labelmill.events import AcceptancePublished, QualityPublished, ReleasePublished
 from labelmill.prices import Prices, load_prices, packaged_prices
 from labelmill.runtime import kafka
@@ -32,6 +33,16 @@ from review_api.accounts.oidc import Provider
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.accounts.throttle import FilesThrottle, Throttle
+from review_api.guidelines import api as guidelines_api
+from review_api.guidelines import campaign_api, edge_case_api
+from review_api.guidelines.campaign_store import Campaigns
+from review_api.guidelines.campaign_work import CampaignWork
+from review_api.guidelines.campaigning import Campaigning
+from review_api.guidelines.choosing import Choosing
+from review_api.guidelines.edge_cases import EdgeCases
+from review_api.guidelines.editor import Editor
+from review_api.guidelines.planning import Planner
+from review_api.guidelines.store import Guidelines
 from review_api.http import MOST_BODY_BYTES, BodyLimit, Shell, install_error_answers
 from review_api.items import api as items_api
 from review_api.items import lineage_api
@@ -99,6 +110,7 @@ def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
         app = _add_http(components, context, database, publisher, settings)
     if "relay" in roles:
         components.append(Relay(context, Outbox(database), publisher, settings))
+        components.append(_campaigning(context, database, publisher))
     if "ledger" in roles:
         _add_ledger(components, context, database, publisher, settings)
     return Service(context, app, components)
@@ -136,6 +148,11 @@ def _add_ledger(
         Follower(settings, QUALITY, QualityPublished, news.hear, health=context.health),
     ]
     components += [releases, rereviewing, news, *followers, subscription, broker, ledger]
+
+
+def _campaigning(context: Context, database: Database, publisher: Publisher) -> Component:
+    work, projects = CampaignWork(database), ProjectStore(database)
+    return Campaigning(context, work, Planner(work, projects, load_embedder), projects, publisher)
 
 
 def _add_http(
@@ -185,6 +202,7 @@ def _add_http(
             access=access,
         ),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
+        *_guideline_routers(database, projects, publishing, access),
         web_api.router(Assets.load()),
         *accounts_routers,
     ]
@@ -213,6 +231,19 @@ def _accounts(
         oidc_api.return_router(away, arrivals, access, door),
     ]
     return access, FirstAdmin(accounts, passwords, settings), routers
+
+
+def _guideline_routers(
+    database: Database, projects: ProjectStore, publishing: ProjectPublisher, access: Access
+) -> list[APIRouter]:
+    guidelines, edge_cases, campaigns = Guidelines(database), EdgeCases(database), Campaigns(database)
+    editor = Editor(guidelines, edge_cases, projects, publishing, AuditLog(database))
+    choosing = Choosing(campaigns, guidelines, edge_cases, projects)
+    return [
+        guidelines_api.router(editor, access),
+        campaign_api.router(choosing, campaigns, access),
+        edge_case_api.router(edge_cases, InForce(projects), access),
+    ]
 
 
 def _prices(settings: ReviewSettings) -> Prices:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from review_api.accounts.access import Access
@@ -82,6 +82,7 @@ class Lineage(BaseModel):
     tasks: list[dict[str, Any]]
     decisions: list[dict[str, Any]]
     final_label: dict[str, Any] | None
+    earlier_labels: list[dict[str, Any]] = Field(description="what was final until another label replaced it")
 
 
 def router(

@@ -64,9 +64,13 @@ _LINEAGE: Final = {
     "final_label": """
         SELECT to_jsonb(f) - 'project' - 'item_id' FROM final_labels f WHERE project = $1 AND item_id = $2
     """,
+    "earlier_labels": """
+        SELECT json_agg(to_jsonb(h) - 'project' - 'item_id' - 'history_id' ORDER BY h.history_id)
+        FROM label_history h WHERE project = $1 AND item_id = $2
+    """,
 }
 
-_LISTS = ("routes", "votes", "tasks", "decisions")
+_LISTS = ("routes", "votes", "tasks", "decisions", "earlier_labels")
 
 
 class ItemStore:

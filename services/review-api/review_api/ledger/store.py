@@ -84,6 +84,22 @@ CROSS JOIN LATERAL (
 ) f
 """
 
+# The machine's label by a newer guideline takes the place of its own by an older one. What people decided
+# stays: a campaign asks people again.
+_REPLACE_FINAL: Final = """
+UPDATE final_labels f
+SET label = k.label, confidence = k.confidence, guideline_version = k.guideline_version, release = k.release,
+    decided_at = k.decided_at, routed_under = k.guideline_version
+FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::float8[], $5::int[], $6::int[], $7::bigint[])
+    AS k(project, item_id, label, confidence, guideline_version, release, decided_at)
+WHERE f.project = k.project AND f.item_id = k.item_id AND f.source = 'machine'
+  AND f.guideline_version < k.guideline_version
+"""
+
+_REPLACED: Final = (
+    "project", "item_id", "label", "confidence", "guideline_version", "release", "decided_at",
+)  # fmt: skip
+
 _OTHER_THAN_ROUTED: Final = """
 SELECT k.project, k.item_id, i.content_hash
 FROM unnest($1::text[], $2::text[], $3::text[]) AS k(project, item_id, content_hash)
@@ -308,8 +324,13 @@ async def _copy(
     for item in items:
         counts[item.event.project].items += 1
     route_rows = [rows.route_row(route.event, _count(route, counts)) for route in routes]
+    again: dict[Key, Accepted] = {}
     for event in (route.event for route in routes):
-        if type(event) is Accepted and (event.project, event.item_id) not in had_final:
+        if type(event) is not Accepted:
+            continue
+        if (key := (event.project, event.item_id)) in had_final:
+            again[key] = _newer(event, again.get(key))
+        else:
             written.finals.append(event)
             counts[event.project].final_labels += 1
     await _copy_into(connection, "items", rows.ITEM_COLUMNS, [rows.item_row(item.event) for item in items])
@@ -320,10 +341,25 @@ async def _copy(
     await _copy_into(connection, "routes", rows.ROUTE_COLUMNS, route_rows)
     finals = [rows.final_row(event, now_ms) for event in written.finals]
     await _copy_into(connection, "final_labels", rows.FINAL_COLUMNS, finals)
+    await _replace(connection, list(again.values()), now_ms)
     requested = [route for route in routes if route.place is not None]
     await _copy_tasks(connection, requested, early, now_ms)
     await _add_up(connection, counts)
     return written
+
+
+def _newer(event: Accepted, other: Accepted | None) -> Accepted:
+    if other is None or event.score.guideline_version > other.score.guideline_version:
+        return event
+    return other
+
+
+async def _replace(connection: asyncpg.Connection, events: Sequence[Accepted], now_ms: int) -> None:
+    """Replace the machine's labels by an older guideline."""
+    if events:
+        columns = [rows.FINAL_COLUMNS.index(name) for name in _REPLACED]
+        found = [rows.final_row(event, now_ms) for event in events]
+        await connection.execute(_REPLACE_FINAL, *([row[column] for row in found] for column in columns))
 
 
 def _count(route: Route, counts: dict[str, Counts]) -> float:

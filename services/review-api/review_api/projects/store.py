@@ -1,6 +1,6 @@
 """All SQL about projects, their versions, and the releases that the trainer published."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -38,15 +38,31 @@ class ProjectStore:
 
     async def put(self, spec: ProjectSpec, by: str) -> tuple[Version, bool]:
         """Store `spec` if it is new; return the version in force and whether it is new."""
+        return await self._change(spec.project, lambda _: spec, by)
+
+    async def change(self, project: str, change: Callable[[Version], ProjectSpec], by: str) -> Version:
+        """Store what `change` makes of the version in force, which nobody else changes meanwhile; return the
+        one that is in force then. Raises ApiError 404, or what `change` raises."""
+
+        def changed(present: Version | None) -> ProjectSpec:
+            if present is None:
+                raise unknown_project(project)
+            return change(present)
+
+        return (await self._change(project, changed, by))[0]
+
+    async def _change(
+        self, project: str, change: Callable[[Version | None], ProjectSpec], by: str
+    ) -> tuple[Version, bool]:
         async with self._database.pool.acquire() as connection, connection.transaction():
-            await _lock(connection, f"storing {spec.project}")
-            present = await _present(connection, spec.project)
-            version = next_version(present, spec)
+            await _lock(connection, f"storing {project}")
+            present = await _present(connection, project)
+            version = next_version(present, change(present))
             changed = version is not present
             if changed:
                 await _write(connection, version, by)
                 numbers = {"version": version.version, "guideline_version": version.guideline_version}
-                await record(connection, by, "project.applied", spec.project, numbers, project=spec.project)
+                await record(connection, by, "project.applied", project, numbers, project=project)
         return version, changed
 
     @asynccontextmanager

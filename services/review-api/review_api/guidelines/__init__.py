@@ -1,0 +1,1 @@
+"""Guidelines: versions and their differences, campaigns after a change, and edge cases."""
