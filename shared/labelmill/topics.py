@@ -74,8 +74,8 @@ REVIEWS_REQUESTED: Final = Topic(
     key="project/item_id",
     producer="router",
     consumers=("review-api",),
-    description="Items that people must decide, with the reasons. review-api publishes those that a campaign has "
-    "people decide anew.",
+    description="Items that people must decide, with the reasons. review-api publishes those that a campaign "
+    "has people decide anew.",
 )
 REVIEWS_DECIDED: Final = Topic(
     name="reviews.decided",

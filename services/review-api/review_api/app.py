@@ -202,7 +202,7 @@ def _add_http(
             access=access,
         ),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
-        *_guideline_routers(database, projects, publishing, access),
+        *_guideline_routers(database, projects, publishing, desk, access),
         web_api.router(Assets.load()),
         *accounts_routers,
     ]
@@ -234,7 +234,7 @@ def _accounts(
 
 
 def _guideline_routers(
-    database: Database, projects: ProjectStore, publishing: ProjectPublisher, access: Access
+    database: Database, projects: ProjectStore, publishing: ProjectPublisher, desk: Desk, access: Access
 ) -> list[APIRouter]:
     guidelines, edge_cases, campaigns = Guidelines(database), EdgeCases(database), Campaigns(database)
     editor = Editor(guidelines, edge_cases, projects, publishing, AuditLog(database))
@@ -242,7 +242,7 @@ def _guideline_routers(
     return [
         guidelines_api.router(editor, access),
         campaign_api.router(choosing, campaigns, access),
-        edge_case_api.router(edge_cases, InForce(projects), access),
+        edge_case_api.router(desk, edge_cases, InForce(projects), access),
     ]
 
 

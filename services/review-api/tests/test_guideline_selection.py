@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from labelmill import ids
-from labelmill.projects import LabelSpec, ProjectSpec
+from labelmill.projects import LabelSpec, PolicySpec, ProjectSpec
 from review_api.errors import ApiError
 from review_api.guidelines import sending
 from review_api.guidelines.campaign_work import MOST_TRIES, Sent, ToSend
@@ -124,6 +124,14 @@ def test_the_estimate_follows_what_the_project_cost_so_far() -> None:
     assumed = estimated(SPEC, nothing, items=100, for_people=0)
     assert (assumed.tasks, assumed.cost_usd, assumed.measured) == (25, 0.0, False)
     assert assumed.human_minutes == pytest.approx(25 * 0.25)
+
+
+def test_a_promise_gathers_its_evidence_anew_so_people_decide_first() -> None:
+    so_far = SoFar(accepted=900, requested=100, withdrawn=0, decided=0, cost_usd=0.0, human_seconds=0.0)
+    policy = PolicySpec(target_error=0.02, confidence=0.95)
+    promised = msgspec.structs.replace(SPEC, policy=policy)
+    assert estimated(promised, so_far, items=1149, for_people=0).tasks == 149 + 100, "0.98 ** 149 < 0.05"
+    assert estimated(promised, so_far, items=50, for_people=10).tasks == 50
 
 
 def to_send(**fields: object) -> ToSend:

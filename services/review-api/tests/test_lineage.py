@@ -134,6 +134,7 @@ def parts(**fields: Any) -> dict[str, Any]:
         "tasks": [task(part(0, "me", "decided"), label="negative", decided_at=7)],
         "decisions": [decision],
         "final_label": {"label": "negative", "source": "people", "routed_under": 1, "decided_at": 7},
+        "earlier_labels": [],
         **fields,
     }
 
@@ -206,3 +207,11 @@ def test_the_end_of_a_prefix(prefix: str, end: str | None) -> None:
     assert end_of_prefix(prefix) == end
     if end is not None:
         assert (prefix + "\U0010ffff" * 3).encode() < end.encode()
+
+
+def test_labels_that_were_final_before_are_told_where_labels_are() -> None:
+    earlier = {"label": "positive", "source": "machine", "guideline_version": 1, "decided_at": 4}
+    found = parts(earlier_labels=[{**earlier, "replaced_at": 8, "confidence": 0.9, "release": 1}])
+    last = timeline(found, Sight("boss", labels=True, names=True))[-1]
+    assert last == {"type": "label_replaced", "at": 8, **earlier}
+    assert "label" not in timeline(found, Sight("me", labels=False, names=True))[-1]

@@ -16,6 +16,7 @@ from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
 from review_api.tasks.api import LeaseText, TaskId
+from review_api.tasks.desk import Desk
 
 _MOST = 100
 
@@ -80,27 +81,27 @@ class Closure(BaseModel):
     answer: Sentence
 
 
-def router(edge_cases: EdgeCases, in_force: InForce, access: Access) -> APIRouter:
+def router(desk: Desk, edge_cases: EdgeCases, in_force: InForce, access: Access) -> APIRouter:
     """Return the routes about edge cases."""
     routes = APIRouter(prefix="/v1", tags=["guidelines"])
     reviewer = access.require("reviewer")
+    of_task = access.require_somewhere("reviewer")  # the desk knows the task's project, and asks there
     manager = access.require("manager")
 
     @routes.post(
         "/tasks/{task_id}/edge-case",
         summary="Raise an edge case",
-        responses=documented(EdgeCaseNumber, 401, 403, 409, 413, 422),
+        responses=documented(EdgeCaseNumber, 401, 403, 404, 409, 413, 422),
     )
     async def raise_one(
-        task_id: TaskId, body: EdgeCaseRaised, by: Annotated[Principal, Depends(reviewer)]
+        task_id: TaskId, body: EdgeCaseRaised, by: Annotated[Principal, Depends(of_task)]
     ) -> Response:
-        """The task stays in hand. Raised again for the same task, the question is put anew."""
-        held = await edge_cases.held(task_id, by.name, _fence(body.lease))
-        if held is None:
-            raise ApiError(409, "lease_lost", f"task {task_id} is not in your hands")
-        version = await in_force.get(held.project, afresh=True)
+        """The task stays in hand. The lease may have been used for a decision meanwhile. Raised again for the
+        same task, the question is put anew."""
+        about = await desk.subject(by, task_id, body.lease)
+        version = await in_force.get(about.project, afresh=True)
         _check_label(version, body.label)
-        raised = Raised(held, version.guideline_version, body.question.strip(), body.label)
+        raised = Raised(about, version.guideline_version, body.question.strip(), body.label)
         return answer({"edge_case_id": await edge_cases.raise_(raised, by.name)})
 
     @routes.get(
@@ -152,10 +153,6 @@ def router(edge_cases: EdgeCases, in_force: InForce, access: Access) -> APIRoute
         return answer(await edge_cases.close(project, edge_case_id, body.answer.strip(), by.name))
 
     return routes
-
-
-def _fence(lease: str) -> int:
-    return min(int(lease), 2**63 - 1) if lease.isascii() and lease.isdigit() else 0
 
 
 def _check_label(version: Version, label: str | None) -> None:

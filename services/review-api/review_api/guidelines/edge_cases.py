@@ -9,12 +9,7 @@ from labelmill.runtime.postgres import Database
 from review_api.accounts.audit import record
 from review_api.errors import ApiError
 from review_api.guidelines.drafting import Example
-
-_HELD: Final = """
-SELECT t.project, t.item_id
-FROM assignments a JOIN tasks t USING (task_id)
-WHERE a.task_id = $1 AND a.reviewer = $2 AND a.fence = $3 AND a.state = 'leased' AND a.lease_until > now()
-"""
+from review_api.tasks.store import Subject
 
 # Whoever asks about the same task again puts the question better, as long as nobody has answered it.
 _RAISE: Final = """
@@ -95,19 +90,10 @@ class EdgeCase:
 
 
 @dataclass(frozen=True)
-class Held:
-    """A task in somebody's hands."""
-
-    task_id: int
-    project: str
-    item_id: str
-
-
-@dataclass(frozen=True)
 class Raised:
     """A question about a task; `label` is the one in doubt."""
 
-    task: Held
+    task: Subject
     guideline_version: int
     question: str
     label: str | None
@@ -128,15 +114,10 @@ class EdgeCases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def held(self, task_id: int, reviewer: str, fence: int) -> Held | None:
-        """Return a task that a reviewer holds; None if the lease is lost."""
-        row = await self._database.pool.fetchrow(_HELD, task_id, reviewer, fence)
-        return None if row is None else Held(task_id, row["project"], row["item_id"])
-
     async def raise_(self, raised: Raised, by: str) -> int:
         """Note a question and return its number. Raises ApiError 409 if it has been answered."""
-        held = raised.task
-        row = (held.project, held.item_id, held.task_id, raised.guideline_version, by)
+        task = raised.task
+        row = (task.project, task.item_id, task.task_id, raised.guideline_version, by)
         number: int | None = await self._database.pool.fetchval(_RAISE, *row, raised.question, raised.label)
         if number is None:
             raise ApiError(409, "wrong_state", "this question has been answered already")

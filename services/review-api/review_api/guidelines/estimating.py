@@ -1,5 +1,6 @@
 """What a campaign is likely to cost, from what the project's items cost so far. Pure."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -41,7 +42,8 @@ def estimated(spec: ProjectSpec, so_far: SoFar, *, items: int, for_people: int) 
     routed = so_far.accepted + so_far.requested
     share = max(0, so_far.requested - so_far.withdrawn) / routed if routed else _ASSUMED_SHARE
     by_machine = items - for_people
-    tasks = round(for_people + by_machine * share)
+    evidence = min(by_machine, _evidence(spec))
+    tasks = round(for_people + evidence + (by_machine - evidence) * share)
     minutes = tasks * _minutes_a_task(spec, so_far)
     return Estimate(
         items=items,
@@ -51,6 +53,15 @@ def estimated(spec: ProjectSpec, so_far: SoFar, *, items: int, for_people: int) 
         human_usd=minutes / 60 * spec.usd_per_hour,
         measured=so_far.decided > 0,
     )
+
+
+def _evidence(spec: ProjectSpec) -> int:
+    """Return how many audits a promise needs at least under a new guideline, which no evidence is left for:
+    so many without an error are as unlikely as the promise allows, if it does not hold."""
+    target = spec.policy.target_error
+    if not target:
+        return 0
+    return math.ceil(math.log(1.0 - spec.policy.confidence) / math.log(1.0 - target))
 
 
 def _minutes_a_task(spec: ProjectSpec, so_far: SoFar) -> float:

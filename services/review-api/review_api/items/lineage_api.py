@@ -49,6 +49,7 @@ class LineageEvent(BaseModel):
         "settled",
         "rereview_opened",
         "rereview_settled",
+        "label_replaced",
     ]
     at: int = Field(description="Unix milliseconds")
 

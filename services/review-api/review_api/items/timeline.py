@@ -23,6 +23,7 @@ _ORDER: Final = (
     "settled",
     "rereview_opened",
     "rereview_settled",
+    "label_replaced",
 )
 
 _TELLING: Final = frozenset(
@@ -52,6 +53,7 @@ def timeline(parts: Mapping[str, Any], sight: Sight) -> list[Event]:
         *_machine(parts["routes"], parts["votes"], parts["tasks"]),
         *_tasks(parts["tasks"]),
         *_withdrawals(parts),
+        *_replacements(parts["earlier_labels"]),
         *(_decision(each, parts["tasks"], sight) for each in parts["decisions"]),
     ]
     events.sort(key=lambda event: (event["at"], _ORDER.index(event["type"])))
@@ -162,6 +164,16 @@ def _withdrawals(parts: Mapping[str, Any]) -> Iterable[Event]:
         if route["outcome"] == "requested" and guideline not in kept and is_machines:
             about = {"guideline_version": guideline, "label": final["label"]}
             yield {"type": "task_withdrawn", "at": final["decided_at"], **about}
+
+
+def _replacements(earlier: Iterable[Part]) -> Iterable[Event]:
+    for one in earlier:
+        shown = ("label", "source", "guideline_version", "decided_at")
+        yield {
+            "type": "label_replaced",
+            "at": one["replaced_at"],
+            **{name: one[name] for name in shown},
+        }
 
 
 def _decision(decision: Part, tasks: Iterable[Part], sight: Sight) -> Event:
