@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.results import keep
+from benchmarks.results import Table, keep
 
-NAMES = ("ingest", "pipeline", "llm_calls", "scaling", "memory", "promise", "exactly_n")
+NAMES = ("ingest", "pipeline", "llm_calls", "scaling", "memory", "promise", "exactly_n", "review")
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix=f"labelmill-bench-{name}-") as folder:
             results = asyncio.run(importlib.import_module(f"benchmarks.{name}").run(Path(folder)))
         keep(results, name)
-        rows += [result.row() for result in results]
+        rows += results.lines() if isinstance(results, Table) else [result.row() for result in results]
     print("\n".join(rows))
     return 0
 

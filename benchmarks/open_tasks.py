@@ -15,6 +15,7 @@ from labelmill_local.system import System
 from pydantic import SecretStr
 from review_api.ledger.records import Requested, Score, VoteCost
 from review_api.ledger.store import Item, LedgerStore, Route
+from review_api.tasks.ordering import Place
 
 from benchmarks.load import text
 
@@ -80,7 +81,8 @@ def _written(project: str, number: int, needed: int) -> tuple[Item, Route]:
         decisions_needed=needed,
     )
     record = _record(number % PARTITIONS)
-    return Item(record, item), Route(record, requested, [VoteCost(voter="llm", source="logprobs")])
+    votes, place = [VoteCost(voter="llm", source="logprobs")], Place(pool="", priority=score.confidence)
+    return Item(record, item), Route(record, requested, votes, place)
 
 
 def _record(partition: int) -> ConsumerRecord:

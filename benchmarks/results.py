@@ -46,8 +46,30 @@ class Result:
         )
 
 
-def keep(results: list[Result], name: str) -> None:
+@dataclass(frozen=True)
+class Table:
+    """Figures of one kind under several conditions, and what goes for all of them."""
+
+    rows: list[dict[str, float]]
+    summary: dict[str, float]
+    commit: str = field(default_factory=commit)
+    date: str = field(default_factory=today)
+
+    def lines(self) -> list[str]:
+        names = list(self.rows[0])
+        cells = [names, *([f"{row[name]:,g}" for name in names] for row in self.rows)]
+        widths = [max(len(row[at]) for row in cells) for at in range(len(names))]
+        table = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells
+        ]
+        return [*table, *(f"{name}: {value:,g}" for name, value in self.summary.items())]
+
+
+def keep(results: list[Result] | Table, name: str) -> None:
     """Write `results` to results/NAME.json."""
     FOLDER.mkdir(exist_ok=True)
-    rows = [{**asdict(result), "ratio": result.ratio} for result in results]
-    (FOLDER / f"{name}.json").write_text(json.dumps(rows, indent=2) + "\n")
+    if isinstance(results, Table):
+        kept: object = asdict(results)
+    else:
+        kept = [{**asdict(result), "ratio": result.ratio} for result in results]
+    (FOLDER / f"{name}.json").write_text(json.dumps(kept, indent=2) + "\n")
