@@ -74,7 +74,8 @@ async def open_page(browser: Browser, system: System) -> AsyncIterator[Callable[
     url = next(running.url for running in system.services if running.service == "review-api")
 
     async def open_one(**options: Any) -> Reviewer:
-        context = await browser.new_context(locale="en-GB", **options)
+        # A service worker's requests pass by what a test routes: only tests about it have one.
+        context = await browser.new_context(**{"locale": "en-GB", "service_workers": "block", **options})
         reviewer = Reviewer(await context.new_page(), context, url)
         _listen(reviewer)
         opened.append(reviewer)

@@ -22,7 +22,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types dompurify",
+        "trusted-types dompurify labelmill-worker",
+        "worker-src 'self'",
     ]
 )
 
@@ -47,6 +48,10 @@ def router(assets: Assets) -> APIRouter:
 
     for path in assets.pages:
         routes.add_api_route(path, page)
+
+    @routes.get("/worker.js")
+    async def worker(request: Request) -> Response:
+        return _answer(request, assets.worker, _ASK_FIRST)
 
     @routes.get("/static/{version}/{path:path}")
     async def static_file(request: Request, version: str, path: str) -> Response:

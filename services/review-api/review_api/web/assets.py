@@ -13,6 +13,8 @@ import jinja2
 from review_api.web.pages import PAGES, PageSpec
 
 _COMPRESSIBLE = ("text/", "image/svg")
+_NOT_RUN = (".txt", ".md")
+"""Licences: they come along, and no page asks for them."""
 _TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
@@ -28,10 +30,12 @@ class Asset:
 
 @dataclass(frozen=True)
 class Assets:
-    """All files under `static`, by their path in it, the pages by theirs, and one version for all of them."""
+    """All files under `static`, by their path in it, the pages by theirs, the worker that opens them without
+    a connection, and one version for all of them."""
 
     static: Mapping[str, Asset]
     pages: Mapping[str, Asset]
+    worker: Asset
     version: str
 
     @classmethod
@@ -46,7 +50,13 @@ class Assets:
             undefined=jinja2.StrictUndefined,
         )
         pages = {page.path: _page(templates, page, version) for page in PAGES}
-        return cls({name: _asset(name, content) for name, content in contents.items()}, pages, version)
+        worker = templates.get_template("worker.js").render(
+            version=version,
+            files=sorted(name for name in contents if not name.endswith(_NOT_RUN)),
+            pages=[page.path for page in PAGES],
+        )
+        static = {name: _asset(name, content) for name, content in contents.items()}
+        return cls(static, pages, _asset("worker.js", worker.encode()), version)
 
 
 def _page(templates: jinja2.Environment, page: PageSpec, version: str) -> Asset:

@@ -16,5 +16,6 @@ class PageSpec:
 
 PAGES: Final = (
     PageSpec("review", "/", "Review", ("review", "panels")),
+    PageSpec("work", "/work", "My work", ("work",)),
     PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
 )

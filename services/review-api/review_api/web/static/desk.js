@@ -1,44 +1,63 @@
 // The reviewer's desk: the tasks at hand, what was answered, and everything that keeps the two in step
 // with the server. It draws nothing; the page subscribes to it.
+import { Holds, giveBack, taskPath } from "./holds.js";
 import { call, segment } from "./http.js";
+import { keep } from "./kept.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { read, write } from "./storage.js";
 
-const HELD = 2; // the task shown and the one after it
+const HELD = 3; // the task shown and those after it
 const HISTORY = 20;
 const NOTICES = 3;
 const PACE_WINDOW_MS = 5 * 60_000;
 const STATUS_EVERY_MS = 10_000;
-const EMPTY_POLL_MS = 4000;
-const BEAT_MS = { least: 1000, most: 30_000 };
+const LOOK_AGAIN_MS = 4000;
+const EVERY_BEAT_MS = 1000;
 
 export class Desk {
   constructor({ account, project, onChange, onSignedOut, onOutdated }) {
-    Object.assign(this, { account, project, onChange, onSignedOut, onOutdated });
+    Object.assign(this, { account, project, onChange, onOutdated });
+    this.onSignedOut = () => {
+      this.signedOut = true;
+      onSignedOut();
+    };
     this.heldKey = `labelmill.held.${account.name}.${project.project}`;
+    this.historyKey = `labelmill.held.history.${account.name}.${project.project}`;
     this.link = new Link(() => this.resume(), onChange);
     this.outbox = new Outbox({
       user: account.name,
       link: this.link,
       onSent: () => this.sent(),
       onRefused: (entry, error) => this.refused(entry, error),
-      onSignedOut,
+      onSignedOut: this.onSignedOut,
     });
-    this.tasks = read(sessionStorage, this.heldKey, []);
-    this.history = [];
+    this.holds = new Holds({
+      onLost: (task) => this.lose(task),
+      onError: (error) => this.failed(error),
+      onBack: () => this.comeBack(),
+    });
+    this.tasks = this.unanswered(read(sessionStorage, this.heldKey, []));
+    this.history = read(sessionStorage, this.historyKey, []);
     this.late = new Map(); // item to an answer that came too late
     this.notices = [];
     this.noticeCount = 0;
     this.status = null;
-    this.phase = "loading"; // loading | working | empty | forbidden
+    this.phase = "loading"; // loading | working | empty | forbidden | stopped
+    this.stop = null; // why no task is given out, when stopped
     this.decidedToday = account.decisions_today ?? 0;
     this.paceStamps = [];
+    this.answeredAt = null; // of the answer whose next task is not on the screen yet
     this.said = "";
     this.timers = new Set();
-    this.beatMs = BEAT_MS.most; // learnt from the leases
-    this.lastBeatAt = Date.now();
+    this.signedOut = false;
     this.closed = false;
+  }
+
+  // Of the tasks that a closed tab had at hand: an answer may have been written down just before.
+  unanswered(tasks) {
+    const said = this.outbox.entries.filter(({ kind }) => kind === "decision" || kind === "skip");
+    return tasks.filter((task) => !said.some(({ task_id, lease }) => task_id === task.task_id && lease === task.lease));
   }
 
   get current() {
@@ -58,17 +77,31 @@ export class Desk {
   }
 
   async open() {
+    this.hear("pagehide", () => this.putBack(this.tasks.slice(1)));
+    this.hear("pageshow", (event) => event.persisted && this.comeBack());
+    this.hear("labelmill:leaving", (event) => event.detail.push(this.putBack(this.tasks)));
     if (this.tasks.length > 0) await this.beat();
     this.every(STATUS_EVERY_MS, () => this.link.down || this.refreshStatus());
-    this.every(BEAT_MS.least, () => this.beatWhenDue());
+    this.every(EVERY_BEAT_MS, () => this.beatWhenDue());
     this.refreshStatus();
     await this.resume();
   }
 
   close() {
+    this.putBack(this.tasks.slice(1));
     this.closed = true;
     this.link.close();
+    this.holds.close();
     for (const timer of this.timers) clearTimeout(timer);
+    for (const [name, listener] of this.heard ?? []) removeEventListener(name, listener);
+  }
+
+  // Without a connection, what is at hand stays: it is all there is to go on with.
+  putBack(tasks) {
+    if (tasks.length === 0 || this.signedOut || this.link.down || !navigator.onLine) return undefined;
+    this.tasks = this.tasks.filter((task) => !tasks.includes(task));
+    this.save();
+    return giveBack(tasks.filter((task) => !task.lost));
   }
 
   // Sends what waits, then fills the desk. Also what a retry does.
@@ -86,13 +119,11 @@ export class Desk {
   }
 
   async fill() {
-    const missing = HELD - this.tasks.filter((task) => !task.lost).length;
-    if (missing <= 0 || this.filling || this.closed) return this.settle();
+    if (this.filling || this.closed || this.holds.idle) return this.settle();
     this.filling = true;
     try {
-      const path = `/v1/projects/${segment(this.project.project)}/tasks/claim`;
-      const { tasks, serverNow } = await call("POST", path, { count: missing });
-      this.take(tasks, serverNow);
+      // Answers given meanwhile leave more room. Fewer than asked for: there are no more just now.
+      for (let room = this.room; room > 0; room = this.room) if ((await this.claim(room)) < room) break;
       this.reached();
     } catch (error) {
       this.failedToFill(error);
@@ -102,10 +133,21 @@ export class Desk {
     this.settle();
   }
 
+  get room() {
+    return this.closed ? 0 : HELD - this.tasks.filter((task) => !task.lost).length;
+  }
+
+  async claim(count) {
+    const path = `/v1/projects/${segment(this.project.project)}/tasks/claim`;
+    const { tasks, serverNow } = await call("POST", path, { count });
+    this.take(tasks, serverNow);
+    return tasks.length;
+  }
+
   take(tasks, serverNow) {
-    if (this.closed) return;
+    if (this.closed) return void giveBack(tasks);
     for (const task of tasks) {
-      this.learnBeat(task.lease_until - serverNow);
+      this.holds.learn(task.lease_until - serverNow);
       this.markLate(task);
       const held = this.tasks.find((one) => one.task_id === task.task_id);
       if (held === undefined) this.tasks.push(task);
@@ -113,6 +155,7 @@ export class Desk {
     }
     this.phase = this.tasks.length > 0 ? "working" : "empty";
     this.save();
+    this.onChange();
   }
 
   markLate(task) {
@@ -120,18 +163,25 @@ export class Desk {
   }
 
   failedToFill(error) {
-    if (error.status === 401) return this.onSignedOut();
-    if (error.status === 403) this.phase = "forbidden";
+    if (error.status !== 403) return this.failed(error) || this.notify("trouble", error.message);
+    this.phase = error.code === "forbidden" ? "forbidden" : "stopped";
+    this.stop = error;
+    return undefined;
+  }
+
+  // Returns whether that was all there is to do about an error.
+  failed(error) {
+    if (error.status === 401) this.onSignedOut();
     else if (error.mayPass) this.link.failed(error);
-    else this.notify("trouble", error.message);
+    return error.status === 401 || error.mayPass;
   }
 
   // Draws, and looks again later when there was nothing to do.
   settle() {
     if (this.tasks.length > 0 && this.phase !== "forbidden") this.phase = "working";
-    if (this.phase === "empty" && !this.polling) {
+    if ((this.phase === "empty" || this.phase === "stopped") && !this.polling) {
       this.polling = true;
-      this.after(EMPTY_POLL_MS, () => {
+      this.after(LOOK_AGAIN_MS, () => {
         this.polling = false;
         if (!this.link.down) this.fill();
       });
@@ -142,7 +192,7 @@ export class Desk {
   decide(label) {
     const task = this.current;
     if (task === null || task.lost) return;
-    this.answer(task, { kind: "decision", label, body: { lease: task.lease, label } });
+    this.answer(task, "decision", label, { lease: task.lease, label });
     this.paceStamps.push(Date.now());
     this.decidedToday += 1;
     this.say(`Labelled ${label}.`);
@@ -151,29 +201,58 @@ export class Desk {
   skip(reason) {
     const task = this.current;
     if (task === null || task.lost) return;
-    const body = reason ? { lease: task.lease, reason } : { lease: task.lease };
-    this.answer(task, { kind: "skip", body });
+    this.answer(task, "skip", reason ?? "", reason ? { lease: task.lease, reason } : { lease: task.lease });
     this.say("Skipped.");
   }
 
-  answer(task, { kind, label, body }) {
-    const entry = {
-      id: `${Date.now()}.${task.task_id}.${task.lease}`,
+  answer(task, kind, text, body) {
+    this.answeredAt = performance.now();
+    const entry = this.entry(task, kind, text, body);
+    this.tasks.shift();
+    this.phase = this.tasks.length > 0 ? "working" : "loading";
+    this.history = [...this.history, { task, kind, label: text, id: entry.id }].slice(-HISTORY);
+    this.outbox.add(entry);
+    this.save();
+    this.onChange();
+    if (!this.link.down) this.fill();
+  }
+
+  // Something is wrong with the item: `reason` is one that the server knows.
+  flag(reason, name, text) {
+    const task = this.current;
+    if (task === null) return;
+    this.outbox.add(this.entry(task, "flag", [name, text].filter(Boolean).join(": "), { lease: task.lease, reason, text }));
+    this.remarked(task, `Flagged: ${name}.`);
+  }
+
+  comment(text, audience) {
+    const task = this.current;
+    if (task === null) return;
+    this.outbox.add(this.entry(task, "comment", text, { lease: task.lease, text, audience }));
+    this.remarked(task, "Commented.");
+  }
+
+  remarked(task, said) {
+    task.remarks = [...(task.remarks ?? []), said];
+    this.save();
+    this.say(said, { andTask: false });
+  }
+
+  // `text` is what is shown again, should the server not take it.
+  entry(task, kind, text, body) {
+    this.entryCount = (this.entryCount ?? 0) + 1;
+    return {
+      id: `${Date.now()}.${String(this.entryCount).padStart(6, "0")}.${task.task_id}.${task.lease}`,
       kind,
-      label,
+      text,
       body,
-      path: `/v1/tasks/${segment(String(task.task_id))}/${kind}`,
+      path: taskPath(task.task_id, kind),
+      task_id: task.task_id,
+      lease: task.lease,
       item_id: task.item_id,
       project: this.project.project,
       excerpt: task.content.slice(0, 80),
     };
-    this.tasks.shift();
-    this.phase = this.tasks.length > 0 ? "working" : "loading";
-    this.history = [...this.history, { task, kind, label, id: entry.id }].slice(-HISTORY);
-    this.save();
-    this.onChange();
-    this.outbox.add(entry);
-    this.fill();
   }
 
   sent() {
@@ -184,12 +263,22 @@ export class Desk {
   refused(entry, error) {
     const past = this.history.find((one) => one.id === entry.id);
     this.history = this.history.filter((one) => one !== past);
-    if (entry.kind === "decision") {
-      this.decidedToday = Math.max(0, this.decidedToday - 1);
-      const why = error.code === "invalid_label" ? this.askAgain(past, error) : this.keepLate(entry, error);
-      this.notify("kept", `Your answer “${entry.label}” ${why}`, entry);
-    }
+    this.save();
+    if (entry.kind === "decision") this.refusedDecision(entry, past, error);
+    else if (entry.kind !== "skip") this.keepText(entry, `was not taken: ${error.message}.`);
     this.onChange();
+  }
+
+  refusedDecision(entry, past, error) {
+    if (past !== undefined) this.decidedToday = Math.max(0, this.decidedToday - 1);
+    if (error.code === "invalid_label") this.notify("kept", `Your answer “${entry.text}” ${this.askAgain(past, error)}`, entry);
+    else this.keepText(entry, this.keepLate(entry, error));
+  }
+
+  keepText(entry, why) {
+    keep(this.account.name, entry, why);
+    const what = { decision: "answer", flag: "flag", comment: "comment" }[entry.kind];
+    this.notify("kept", `Your ${what} “${entry.text}” ${why} It is kept on the page My work.`, entry);
   }
 
   // The labels changed under the task, which is still held: it comes again, behind the one that is being read.
@@ -204,26 +293,21 @@ export class Desk {
   }
 
   keepLate(entry, error) {
-    this.late.set(entry.item_id, entry.label); // the task may be back already, or on its way
+    this.late.set(entry.item_id, entry.text); // the task may be back already, or on its way
     for (const task of this.tasks) this.markLate(task);
     if (error.code !== "lease_lost") return `was not taken: ${error.message}.`;
-    return "came after your hold on the task had ended, so it was not counted: somebody else may have the task now. It is kept, and marked on its button should the task come back to you.";
+    return "came after your hold on the task had ended, so it was not counted: somebody else may have the task now. It is marked on its button should the task come back to you.";
   }
 
-  // Takes the last answer back and shows its task again.
+  // Takes the last answer back and shows its task again. A skip only comes back as long as it has not been sent.
   async undo() {
     const past = this.history.at(-1);
     if (past === undefined || this.undoing) return this.say("There is nothing to undo.");
-    if (past.kind === "skip") return this.say("A skipped task cannot be taken back.");
     this.undoing = true;
     try {
       const lease = await this.takeBack(past);
-      this.history = this.history.filter((one) => one !== past);
-      this.decidedToday = Math.max(0, this.decidedToday - 1);
-      this.paceStamps.pop();
-      this.tasks.unshift({ ...past.task, ...lease, undone: past.label });
-      this.save();
-      this.say(`Took back ${past.label}. The task is here again.`);
+      if (lease !== null) this.tookBack(past, lease);
+      else this.say("A skipped task cannot be taken back once it was sent.");
     } catch (error) {
       this.failedToUndo(past, error);
     } finally {
@@ -233,22 +317,32 @@ export class Desk {
   }
 
   async takeBack(past) {
-    if (this.outbox.withdraw(past.id)) return {};
-    await this.outbox.flush(); // it was on its way
-    if (this.outbox.withdraw(past.id)) return {};
-    const path = `/v1/tasks/${segment(String(past.task.task_id))}/undo`;
-    const { lease, lease_until } = await call("POST", path);
+    if (await this.outbox.withdraw(past.id)) return {};
+    if (past.kind === "skip") return null;
+    const { lease, lease_until } = await call("POST", taskPath(past.task.task_id, "undo"));
     return { lease, lease_until };
+  }
+
+  tookBack(past, lease) {
+    this.history = this.history.filter((one) => one !== past);
+    if (past.kind === "decision") {
+      this.decidedToday = Math.max(0, this.decidedToday - 1);
+      this.paceStamps.pop();
+    }
+    this.tasks.unshift({ ...past.task, ...lease, undone: past.kind === "decision" ? past.label : null });
+    this.save();
+    this.say(`Took back ${past.kind === "skip" ? "the skip" : past.label}. The task is here again.`);
   }
 
   failedToUndo(past, error) {
     if (error.status === 401) return this.onSignedOut();
     if (error.mayPass) {
       this.link.failed(error);
-      return this.notify("trouble", "The last answer cannot be taken back before the connection is here again.");
+      return this.notify("trouble", "The last answer was sent, and cannot be taken back before the connection is here again.");
     }
     this.history = this.history.filter((one) => one !== past);
-    this.notify("trouble", `It is too late to take “${past.label}” back: it has left already.`);
+    this.save();
+    return this.notify("trouble", `It is too late to take “${past.label}” back: it has left already.`);
   }
 
   // Leaves a task whose hold ended while it was shown.
@@ -259,38 +353,31 @@ export class Desk {
     this.fill();
   }
 
+  // What was answered and waits to be sent is held too.
   async beat() {
-    this.lastBeatAt = Date.now();
-    await Promise.all(this.tasks.filter((task) => !task.lost).map((task) => this.beatOne(task)));
+    const { project } = this.project;
+    const unsent = this.outbox.entries.filter((entry) => entry.kind === "decision" && entry.project === project);
+    await this.holds.beat([...this.tasks.filter((task) => !task.lost), ...unsent]);
   }
 
-  async beatOne(task) {
-    const path = `/v1/tasks/${segment(String(task.task_id))}/heartbeat`;
-    try {
-      const answer = await call("POST", path, { lease: task.lease });
-      this.learnBeat(answer.lease_until - answer.serverNow);
-    } catch (error) {
-      if (error.status === 409 || error.status === 404) this.lose(task);
-      else if (error.status === 401) this.onSignedOut();
-      else if (error.mayPass) this.link.failed(error);
-    }
+  beatWhenDue() {
+    if (this.holds.fellIdle()) return void this.putBack(this.tasks.slice(1));
+    if (this.holds.isDue && !this.link.down && this.tasks.length + this.unsent > 0) this.beat();
+    return undefined;
+  }
+
+  async comeBack() {
+    await this.beat();
+    await this.fill();
   }
 
   // A task waiting out of sight just goes; the one being read stays, marked, until the person moves on.
   lose(task) {
+    if (!this.tasks.includes(task)) return;
     if (task === this.current && this.phase === "working") task.lost = true;
     else this.tasks = this.tasks.filter((one) => one !== task);
     this.save();
     this.fill();
-  }
-
-  learnBeat(leaseMs) {
-    const third = leaseMs / 3;
-    if (Number.isFinite(third)) this.beatMs = Math.min(BEAT_MS.most, Math.max(BEAT_MS.least, third));
-  }
-
-  beatWhenDue() {
-    if (Date.now() - this.lastBeatAt >= this.beatMs && this.tasks.length > 0) this.beat();
   }
 
   // Returns whether the server answered.
@@ -301,8 +388,7 @@ export class Desk {
       this.onChange();
       return true;
     } catch (error) {
-      if (error.status === 401) this.onSignedOut();
-      else if (error.mayPass) this.link.failed(error);
+      this.failed(error);
       return !error.mayPass;
     }
   }
@@ -328,13 +414,29 @@ export class Desk {
     this.onChange();
   }
 
-  say(text) {
+  // Puts away what stands between the person and the next task.
+  goOn() {
+    this.notices = [];
+    this.next();
+    this.link.tryNow();
+    this.onChange();
+  }
+
+  // What a screen reader is to say, with the text of the next task unless that is the one it said before.
+  say(text, { andTask = true } = {}) {
     this.said = text;
+    this.saysTask = andTask;
     this.onChange();
   }
 
   save() {
     write(sessionStorage, this.heldKey, this.tasks);
+    write(sessionStorage, this.historyKey, this.history);
+  }
+
+  hear(name, listener) {
+    this.heard = [...(this.heard ?? []), [name, listener]];
+    addEventListener(name, listener);
   }
 
   after(delay, work) {

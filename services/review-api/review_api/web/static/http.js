@@ -17,21 +17,22 @@ export class ApiError extends Error {
   }
 }
 
-export async function call(method, path, body) {
+// `keepalive`: the request goes on when the page closes.
+export async function call(method, path, body, { keepalive = false } = {}) {
   try {
-    return await once(method, path, body);
+    return await once(method, path, body, keepalive);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 403 || !error.code.includes("csrf")) throw error;
     await me(); // another tab signed in: the token changed
-    return once(method, path, body);
+    return once(method, path, body, keepalive);
   }
 }
 
-async function once(method, path, body) {
+async function once(method, path, body, keepalive = false) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRF-Token"] = csrfToken;
-  const init = { method, headers, cache: "no-store", credentials: "same-origin" };
+  const init = { method, headers, cache: "no-store", credentials: "same-origin", keepalive };
   if (body !== undefined) init.body = JSON.stringify(body);
   init.signal = AbortSignal.timeout(TIMEOUT_MS);
   let response, answer;

@@ -1,5 +1,5 @@
-// Answers that were given and not yet confirmed. They are written down before they are sent, and leave
-// only once the server has said yes or no: neither a lost connection nor a closed tab loses one.
+// What was said and not yet confirmed: answers, skips, flags, comments. Each is written down before it is sent, and
+// leaves only once the server has said yes or no: neither a lost connection nor a closed tab loses one.
 //
 // Each has a key of its own in the browser's storage: tabs that add and remove at the same time would
 // overwrite each other's changes to one list. Account names hold no slash.
@@ -8,7 +8,7 @@ import { keys, read, remove, write } from "./storage.js";
 
 const PREFIX = "labelmill.outbox/";
 
-// How many answers wait in this browser, by the account that gave them.
+// How many of them wait in this browser, by the account that they are from.
 export function waitingAnswers() {
   const counts = new Map();
   for (const key of keys(localStorage, PREFIX)) {
@@ -23,7 +23,6 @@ export class Outbox {
     this.prefix = `${PREFIX}${user}/`;
     Object.assign(this, { link, onSent, onRefused, onSignedOut });
     this.flushing = null;
-    this.sending = null;
   }
 
   // In the order in which they were given: their ids begin with the time. Another tab may remove one meanwhile.
@@ -36,16 +35,20 @@ export class Outbox {
     return read(localStorage, this.prefix + id, null) !== null;
   }
 
+  // While the connection is down, a retry sends it.
   add(entry) {
     write(localStorage, this.prefix + entry.id, entry);
-    return this.flush();
+    if (!this.link.down) this.flush();
   }
 
-  // Takes an answer back, unless it is already on its way.
-  withdraw(id) {
-    if (this.sending === id || !this.has(id)) return false;
-    this.remove(id);
-    return true;
+  // Takes one back that has not left. One that is on its way, from whichever tab, is waited for: false then.
+  async withdraw(id) {
+    if (!navigator.locks) await this.flushing;
+    return this.alone(() => {
+      const waits = this.has(id);
+      this.remove(id);
+      return waits;
+    });
   }
 
   remove(id) {
@@ -61,16 +64,13 @@ export class Outbox {
   }
 
   // Tabs of one person share the outbox: only one of them sends at a time.
-  alone(work) {
+  async alone(work) {
     return navigator.locks ? navigator.locks.request(this.prefix, work) : work();
   }
 
   async sendAll() {
     for (let entry = this.entries[0]; entry !== undefined; entry = this.entries[0]) {
-      this.sending = entry.id;
-      const goesOn = await this.sendOne(entry);
-      this.sending = null;
-      if (!goesOn) return false;
+      if (!(await this.sendOne(entry))) return false;
     }
     return true;
   }
@@ -90,9 +90,10 @@ export class Outbox {
     return true;
   }
 
+  // Whoever hears of it writes down what is to be kept before the entry goes.
   refuse(entry, error) {
+    this.onRefused(entry, error);
     this.remove(entry.id);
     this.link.worked();
-    this.onRefused(entry, error);
   }
 }

@@ -1,4 +1,4 @@
-// What opens beside or above the task: the guideline, the help, and the question why a task is skipped.
+// What opens beside or above the task: the guideline and the help. What else asks something is a Dialog too.
 import { html, useLayoutEffect, useRef } from "./ui.js";
 import DOMPurify from "./vendor/purify.js";
 import { Marked } from "./vendor/marked.js";
@@ -45,7 +45,7 @@ function markdown(text) {
 }
 
 // A native dialog keeps the focus inside, closes on Escape and gives the focus back.
-function Dialog({ heading, className = "", onClose, onKeyDown, children }) {
+export function Dialog({ heading, className = "", onClose, onKeyDown, children }) {
   const dialog = useRef(null);
   useLayoutEffect(() => dialog.current.showModal(), []); // at once: the next key belongs to it
   const backdrop = (event) => event.target === dialog.current && dialog.current.close();
@@ -83,33 +83,5 @@ export function Help({ labels, actions, singleKeys, onSingleKeys, onClose }) {
         only if you agree. In a <strong>blind check</strong> there is none, because your answer measures the machine.</p>
       <p>If the connection is lost, go on: your answers are kept in this browser and sent when it is back.</p>
     </div>
-  </${Dialog}>`;
-}
-
-const REASONS = ["Unclear what it means", "The guideline does not cover it", "Not in a language I read", "I would rather not judge this"];
-
-export function SkipDialog({ onSkip, onClose }) {
-  const form = useRef(null);
-  const pick = (event) => {
-    const reason = REASONS[Number(event.key) - 1];
-    if (reason === undefined || event.target.matches("input")) return;
-    event.preventDefault();
-    onSkip(reason);
-  };
-  const submit = (event) => {
-    event.preventDefault();
-    onSkip(new FormData(form.current).get("reason").trim());
-  };
-  return html`<${Dialog} heading="Skip this task" className="skip" onClose=${onClose} onKeyDown=${pick}>
-    <form ref=${form} onSubmit=${submit}>
-      <button class="primary wide" autofocus>Skip <kbd>Enter</kbd></button>
-      <p class="fine">Or say why; it helps to improve the guideline.</p>
-      <div class="reasons">
-        ${REASONS.map((reason, index) => html`<button key=${reason} type="button" onClick=${() => onSkip(reason)}>
-          <kbd aria-hidden="true">${index + 1}</kbd>${reason}
-        </button>`)}
-      </div>
-      <label>Another reason<input name="reason" maxlength="200" autocomplete="off" /></label>
-    </form>
   </${Dialog}>`;
 }

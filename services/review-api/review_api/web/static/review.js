@@ -1,18 +1,22 @@
 // The reviewers' page.
 import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
+import { CommentDialog, FLAGS, FlagDialog, SkipDialog } from "./asking.js";
 import { Desk } from "./desk.js";
 import { count, decimal, plural } from "./format.js";
+import { useFocusKept } from "./focus.js";
 import { Icon } from "./icons.js";
-import { actionOf, labelIndex, useKeys, useSingleKeys } from "./keys.js";
+import { actionOf, keyOfAction, labelIndex, useKeys, useSingleKeys } from "./keys.js";
 import { waitingAnswers } from "./outbox.js";
-import { Guideline, Help, SkipDialog } from "./panels.js";
+import { Guideline, Help } from "./panels.js";
 import { mount } from "./page.js";
 import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
+import { useTextSize } from "./text_size.js";
 
 const SETTLE_MS = 200; // a second press of the same key must not label a text nobody has seen
 const PRESSED_MS = 160;
+const NEXT_TASK = "labelmill:next-task"; // measures the time from an answer to the next task on the screen
 
 // The desk of one person in one project; draws again whenever it changes.
 function useDesk(account, project, onExpired, onOutdated) {
@@ -26,13 +30,16 @@ function useDesk(account, project, onExpired, onOutdated) {
   return desk.current;
 }
 
-function Workbench({ account, project, onExpired, onOutdated }) {
+function Workbench({ account, session, project, onExpired, onOutdated }) {
   const desk = useDesk(account, project, onExpired, onOutdated);
   const [guidelineOpen, toggleGuideline] = useGuideline();
   const [dialog, setDialog] = useState(null);
   const [singleKeys, setSingleKeys] = useSingleKeys();
   const [pressed, setPressed] = useState(null);
-  const shown = useShown(desk.current);
+  const textSize = useTextSize();
+  const main = useRef(null);
+  const shown = useShown(desk);
+  useFocusKept(main);
   const { labels } = project.spec;
 
   const choose = (label) => {
@@ -41,13 +48,27 @@ function Workbench({ account, project, onExpired, onOutdated }) {
     setTimeout(() => setPressed(null), PRESSED_MS);
     desk.decide(label);
   };
-  const skip = (reason) => {
+  const ask = (what) => () => desk.current && !desk.current.lost && setDialog(what);
+  const answered = (work) => (...given) => {
     setDialog(null);
-    desk.skip(reason);
+    work(...given);
   };
-  const askSkip = () => desk.current && !desk.current.lost && setDialog("skip");
   // By the names in keys.js. What has no entry here has no key, and does not show in the help.
-  const actions = { skip: askSkip, undo: () => desk.undo(), guideline: toggleGuideline, help: () => setDialog("help") };
+  const actions = {
+    skip: ask("skip"),
+    undo: () => desk.undo(),
+    flag: ask("flag"),
+    comment: ask("comment"),
+    guideline: toggleGuideline,
+    larger: textSize.larger,
+    smaller: textSize.smaller,
+    goOn: () => desk.goOn(),
+    work: () => location.assign(`/work${location.search}`),
+    theme: () => press("[data-act=theme]"),
+    projects: () => document.querySelector(".chooser select")?.focus(),
+    signOut: session.leave,
+    help: () => setDialog("help"),
+  };
   useKeys((key) => {
     const action = actions[actionOf(key)];
     const label = labels[labelIndex(key)];
@@ -61,19 +82,26 @@ function Workbench({ account, project, onExpired, onOutdated }) {
   return html`
     <${Banner} desk=${desk} />
     <div class=${guidelineOpen ? "bench with-guideline" : "bench"}>
-      <main class="work">
+      <main class="work" ref=${main} tabindex="-1">
         <${Progress} desk=${desk} />
         <${Notices} desk=${desk} />
         <${Stage} desk=${desk} project=${project} singleKeys=${singleKeys} pressed=${pressed} onChoose=${choose} />
-        <${Actions} desk=${desk} singleKeys=${singleKeys} guidelineOpen=${guidelineOpen} onSkip=${askSkip} onGuideline=${toggleGuideline}
-          onHelp=${() => setDialog("help")} />
+        <${Actions} desk=${desk} actions=${actions} singleKeys=${singleKeys} guidelineOpen=${guidelineOpen} textSize=${textSize} />
       </main>
       ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
     </div>
     <${Announcer} desk=${desk} />
     ${dialog === "help" && html`<${Help} labels=${labels} actions=${actions} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${close} />`}
-    ${dialog === "skip" && html`<${SkipDialog} onSkip=${skip} onClose=${close} />`}
+    ${dialog === "skip" && html`<${SkipDialog} onSkip=${answered((reason) => desk.skip(reason))} onClose=${close} />`}
+    ${dialog === "flag" && html`<${FlagDialog} onClose=${close}
+      onFlag=${answered((reason, text) => desk.flag(reason, FLAGS[reason], text))} />`}
+    ${dialog === "comment" && html`<${CommentDialog} blind=${desk.current?.blind} onClose=${close}
+      onComment=${answered((text, audience) => desk.comment(text, audience))} />`}
   `;
+}
+
+function press(selector) {
+  document.querySelector(selector)?.click();
 }
 
 function useGuideline() {
@@ -88,10 +116,18 @@ function useGuideline() {
 }
 
 // The task that is on the screen, and since when.
-function useShown(task) {
+function useShown(desk) {
   const shown = useRef({ task: null, at: 0 });
+  const task = desk.current;
   useLayoutEffect(() => {
     shown.current = { task, at: Date.now() };
+    if (task === null || desk.answeredAt === null) return;
+    const start = desk.answeredAt;
+    desk.answeredAt = null;
+    requestAnimationFrame(() => {
+      performance.clearMeasures(NEXT_TASK);
+      performance.measure(NEXT_TASK, { start, end: performance.now() });
+    });
   }, [task]);
   return shown;
 }
@@ -113,6 +149,7 @@ function NothingHere({ desk, project }) {
   if (desk.link.down) return html`<${Blank} title="That was all that had been loaded">
     <p>Your answers are safe. The next task comes with the connection.</p>
   </${Blank}>`;
+  if (desk.phase === "stopped") return html`<${Blank} title="Not just now"><p>${desk.stop.message}</p></${Blank}>`;
   if (desk.phase !== "empty") return html`<div class="card task waiting" aria-busy="true"><span class="visually-hidden">Loading</span></div>`;
   const done = desk.decidedToday;
   return html`<${Blank} title="All caught up">
@@ -163,22 +200,29 @@ function Notices({ desk }) {
   </div>`;
 }
 
-function Actions({ desk, singleKeys, guidelineOpen, onSkip, onGuideline, onHelp }) {
-  const key = (name) => singleKeys && html`<kbd aria-hidden="true">${name}</kbd>`;
+function Actions({ desk, actions, singleKeys, guidelineOpen, textSize }) {
+  const key = (name) => singleKeys && html`<kbd aria-hidden="true">${keyOfAction(name)}</kbd>`;
   const last = desk.history.at(-1);
+  const noTask = !desk.current || desk.current.lost;
   return html`<div class="actions">
-    <button onClick=${onSkip} disabled=${!desk.current || desk.current.lost}><${Icon} name="skip" />Skip ${key("S")}</button>
-    <button onClick=${() => desk.undo()} disabled=${!last || last.kind === "skip"}><${Icon} name="undo" />Undo ${key("U")}</button>
+    <button onClick=${actions.skip} disabled=${noTask}><${Icon} name="skip" />Skip ${key("skip")}</button>
+    <button onClick=${actions.undo} disabled=${!last}><${Icon} name="undo" />Undo ${key("undo")}</button>
+    <button onClick=${actions.flag} disabled=${noTask}><${Icon} name="flag" />Flag ${key("flag")}</button>
+    <button onClick=${actions.comment} disabled=${noTask}><${Icon} name="comment" />Comment ${key("comment")}</button>
     <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${desk.outbox.has(last.id) && html`<span class="fine"> · sending</span>`}`}</p>
-    <button onClick=${onGuideline} aria-expanded=${guidelineOpen} aria-controls="guideline"><${Icon} name="book" />Guideline ${key("G")}</button>
-    <button onClick=${onHelp}><${Icon} name="help" />Help ${key("?")}</button>
+    <span class="pair" role="group" aria-label="Size of the text">
+      <button class="square" onClick=${textSize.smaller} disabled=${textSize.isSmallest} aria-label="Smaller text" title="Smaller text">A−</button>
+      <button class="square" onClick=${textSize.larger} disabled=${textSize.isLargest} aria-label="Larger text" title="Larger text">A+</button>
+    </span>
+    <button onClick=${actions.guideline} aria-expanded=${guidelineOpen} aria-controls="guideline"><${Icon} name="book" />Guideline ${key("guideline")}</button>
+    <button onClick=${actions.help}><${Icon} name="help" />Help ${key("help")}</button>
   </div>`;
 }
 
 // Says to a screen reader what just happened and what the next text is.
 function Announcer({ desk }) {
   const task = desk.current;
-  const next = task ? `${task.blind ? "Blind check. " : ""}${task.content}` : "";
+  const next = task && desk.saysTask !== false ? `${task.blind ? "Blind check. " : ""}${task.content}` : "";
   return html`<div class="visually-hidden" aria-live="polite" aria-atomic="true" data-announcer>${desk.said} ${next}</div>`;
 }
 

@@ -4,30 +4,41 @@ import { call, me, segment, signOut } from "./http.js";
 import { forget, read, write } from "./storage.js";
 
 const LAST_PROJECT = "labelmill.project";
+// What this tab knows of the person and the project, for a reload without a connection; no secret.
+const SEEN = "labelmill.held.seen.";
 
 // `account` is undefined until known and null when nobody is signed in.
 export function useSession() {
   const [account, setAccount] = useState(undefined);
   const [unreachable, setUnreachable] = useState(false);
   const [problem, setProblem] = useState("");
+  const expired = useCallback(() => {
+    forget(sessionStorage, SEEN);
+    setAccount(null);
+  }, []);
   const load = useCallback(async () => {
     try {
       setAccount(await me());
       setUnreachable(false);
     } catch (error) {
-      if (error.mayPass) setUnreachable(true);
-      else setAccount(null);
+      if (!error.mayPass) return expired();
+      setUnreachable(true);
+      setAccount((known) => known ?? read(sessionStorage, `${SEEN}account`, undefined));
     }
   }, []);
   useEffect(() => {
     load();
   }, []);
   useEffect(() => {
+    if (account) write(sessionStorage, `${SEEN}account`, { ...account, csrf_token: null });
+  }, [account]);
+  useEffect(() => {
     if (!unreachable) return undefined;
     const timer = setInterval(load, 3000);
     return () => clearInterval(timer);
   }, [unreachable]);
   const leave = useCallback(async () => {
+    await lastThings();
     try {
       await signOut();
     } catch (error) {
@@ -37,8 +48,14 @@ export function useSession() {
     setProblem("");
     return setAccount(null);
   }, []);
-  const expired = useCallback(() => setAccount(null), []);
   return { account, setAccount, unreachable, retry: load, leave, problem, expired };
+}
+
+// Before the session ends, the page may have something to give back: it adds promises to the event's detail.
+function lastThings() {
+  const leaving = new CustomEvent("labelmill:leaving", { detail: [] });
+  dispatchEvent(leaving);
+  return Promise.allSettled(leaving.detail);
 }
 
 // `projects` is undefined until known; `project` is the chosen one with its whole spec, or null.
@@ -46,21 +63,30 @@ export function useProjects(account, onExpired) {
   const [projects, setProjects] = useState(undefined);
   const [name, setName] = useState(null);
   const [project, setProject] = useState(null);
+  const know = (found) => {
+    if (found === undefined) return;
+    setProjects(found);
+    setName((chosen) => chosen ?? firstChoice(found));
+  };
   const load = useCallback(async () => {
     try {
       const found = (await call("GET", "/v1/projects")).projects;
-      setProjects(found);
-      setName((chosen) => chosen ?? firstChoice(found));
+      write(sessionStorage, `${SEEN}projects`, found);
+      know(found);
     } catch (error) {
       if (error.status === 401) onExpired();
+      else if (error.mayPass) know(read(sessionStorage, `${SEEN}projects`, undefined));
     }
   }, []);
   useRepeated(load, 15_000, Boolean(account) && !projects?.length);
   const loadOne = useCallback(async () => {
     try {
-      setProject(await call("GET", `/v1/projects/${segment(name)}`));
+      const found = await call("GET", `/v1/projects/${segment(name)}`);
+      write(sessionStorage, `${SEEN}project.${name}`, found);
+      setProject(found);
     } catch (error) {
       if (error.status === 401) onExpired();
+      else if (error.mayPass) setProject((known) => (known?.project === name ? known : read(sessionStorage, `${SEEN}project.${name}`, null)));
     }
   }, [name]);
   useRepeated(loadOne, 60_000, Boolean(account) && name !== null);

@@ -20,6 +20,7 @@ function Logo() {
 // The pages in the bar: address, name, and the roles that see them; none means everybody.
 const PAGES = [
   ["review", "/", "Review", []],
+  ["work", "/work", "My work", []],
   ["dashboard", "/dashboard", "Dashboard", []],
 ];
 
@@ -49,7 +50,7 @@ function shownTo(account) {
 function ThemeButton() {
   const [theme, advance] = useTheme();
   const label = `Theme: ${theme}`;
-  return html`<button class="quiet square" onClick=${advance} aria-label=${label} title=${label}>
+  return html`<button class="quiet square" data-act="theme" onClick=${advance} aria-label=${label} title=${label}>
     <${Icon} name=${theme} />
   </button>`;
 }

@@ -1,6 +1,6 @@
 // One task: its text, the machine's suggestion where there is one, and the labels to choose from.
 import { html, useLayoutEffect, useRef } from "./ui.js";
-import { percent } from "./format.js";
+import { percent, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { labelKey } from "./keys.js";
 
@@ -16,11 +16,13 @@ export function TaskCard({ task }) {
     <header class="task-top">
       <h1 id="task-heading" class="visually-hidden">Task</h1>
       <${Metadata} task=${task} />
-      ${task.blind && html`<${BlindHint} />`}
+      ${task.adjudication ? html`<${AdjudicationHint} answers=${task.adjudication.answers} />` : task.blind && html`<${BlindHint} />`}
     </header>
     <div class=${long ? "task-text long" : "task-text"} dir="auto" ref=${scroller} tabindex=${long ? 0 : undefined}
       role=${long ? "region" : undefined} aria-label=${long ? "Text of the task" : undefined}>${task.content}</div>
     ${task.suggestion && html`<${Suggestion} suggestion=${task.suggestion} />`}
+    ${task.comments?.length > 0 && html`<${Comments} comments=${task.comments} />`}
+    ${task.remarks?.length > 0 && html`<p class="remarks">${task.remarks.join(" ")}</p>`}
   </article>`;
 }
 
@@ -36,6 +38,19 @@ function BlindHint() {
   return html`<p class="blind" title="No suggestion is shown: your own judgement measures the machine.">
     <${Icon} name="blind" /><span>Blind check<span class="blind-why"> · your own judgement, no suggestion</span></span>
   </p>`;
+}
+
+function AdjudicationHint({ answers }) {
+  return html`<p class="blind people" title="The answers of others stand beside the labels, without their names.">
+    <${Icon} name="people" /><span>${answers.length} people differ<span class="blind-why"> · you decide</span></span>
+  </p>`;
+}
+
+function Comments({ comments }) {
+  return html`<section class="said" aria-label="Comments of earlier raters">
+    <${Icon} name="comment" />
+    <ul>${comments.map((comment) => html`<li key=${comment.at + comment.text}>${comment.text}</li>`)}</ul>
+  </section>`;
 }
 
 function Suggestion({ suggestion }) {
@@ -72,6 +87,8 @@ function marksOf(name, task) {
   const suggested = task.suggestion?.label === name;
   if (task.undone === name) return { suggested, text: "taken back" };
   if (task.kept === name) return { suggested, text: "your kept answer" };
+  const said = task.adjudication?.answers.filter((answer) => answer === name).length ?? 0;
+  if (said > 0) return { suggested, text: `${plural(said, "person", "people")} said so` };
   return { suggested, text: suggested ? "suggested" : "" };
 }
 
