@@ -18,4 +18,7 @@ PAGES: Final = (
     PageSpec("review", "/", "Review", ("review", "panels")),
     PageSpec("work", "/work", "My work", ("work",)),
     PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
+    PageSpec("people", "/people", "People", ("people",)),
+    PageSpec("account", "/account", "Your account", ("people",)),
+    PageSpec("invitation", "/invitation", "Invitation", ("people",)),
 )

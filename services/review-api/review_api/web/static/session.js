@@ -133,3 +133,9 @@ function firstChoice(projects) {
   const wanted = [new URL(location.href).searchParams.get("project"), read(localStorage, LAST_PROJECT, null)];
   return wanted.find((name) => names.includes(name)) ?? names[0] ?? null;
 }
+
+// Whether an account manages a project: by a role that holds everywhere, or by one in the project.
+export function mayManage(account, project) {
+  const held = [...account.roles, ...(account.memberships[project] ?? [])];
+  return held.includes("admin") || held.includes("manager");
+}

@@ -1,6 +1,6 @@
 // What both pages share: the bar at the top, the sign-in, and the states in which there is nothing to show.
-import { html, useRef, useState } from "./ui.js";
-import { signIn } from "./http.js";
+import { html, useEffect, useRef, useState } from "./ui.js";
+import { call, signIn } from "./http.js";
 import { Icon } from "./icons.js";
 import { useTheme } from "./theme.js";
 
@@ -22,6 +22,7 @@ const PAGES = [
   ["review", "/", "Review", []],
   ["work", "/work", "My work", []],
   ["dashboard", "/dashboard", "Dashboard", []],
+  ["people", "/people", "People", ["manager"]],
 ];
 
 export function TopBar({ page, session, children }) {
@@ -35,7 +36,7 @@ export function TopBar({ page, session, children }) {
     <div class="bar-tools">
       ${children}
       <${ThemeButton} />
-      ${account && html`<span class="who" title=${account.roles?.join(", ")}>${account.name}</span>
+      ${account && html`<a class="who" href="/account" title="Your account" aria-current=${page === "account" ? "page" : undefined}>${account.name}</a>
         <button class="quiet" onClick=${leave}>Sign out</button>`}
     </div>
     <p class="problem" role="alert">${problem}</p>
@@ -43,7 +44,7 @@ export function TopBar({ page, session, children }) {
 }
 
 function shownTo(account) {
-  const held = account?.roles ?? [];
+  const held = [...(account?.roles ?? []), ...Object.values(account?.memberships ?? {}).flat()];
   return PAGES.filter(([, , , roles]) => roles.length === 0 || held.includes("admin") || roles.some((role) => held.includes(role)));
 }
 
@@ -67,9 +68,14 @@ export function ProjectChooser({ projects, project, onChoose }) {
 
 // `waiting` are the answers kept in this browser, by account: their owner may be somebody else.
 export function SignIn({ onSignedIn, waiting = new Map() }) {
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState(reasonOfProvider);
   const [busy, setBusy] = useState(false);
+  const [provider, setProvider] = useState(null);
   const form = useRef(null);
+  useEffect(() => {
+    call("GET", "/v1/oidc").then((answer) => setProvider(answer.provider), () => {});
+  }, []);
+  const depart = () => call("POST", "/v1/oidc/start", {}).then((away) => location.assign(away.url), (error) => setProblem(error.message));
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
@@ -90,8 +96,24 @@ export function SignIn({ onSignedIn, waiting = new Map() }) {
       <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
       <p class="problem" role="alert">${problem}</p>
       <button class="primary" disabled=${busy}>${busy ? "Signing in…" : "Sign in"}</button>
+      ${provider && html`<button type="button" onClick=${depart}>Continue with ${provider}</button>`}
     </form>
   </main>`;
+}
+
+const REFUSED = {
+  not_invited: "Nobody has invited this account of your provider. Open the link of an invitation first.",
+  identity_taken: "This account of your provider belongs to somebody else here.",
+  name_taken: "The name is taken. Open the invitation again and choose another.",
+  unknown_invitation: "This invitation was used or revoked, or has expired.",
+};
+
+// Why the provider's sign-in failed, once: the server sends the browser back with the reason in the fragment.
+function reasonOfProvider() {
+  const reason = new URLSearchParams(location.hash.slice(1)).get("sign-in");
+  if (reason === null) return "";
+  history.replaceState(null, "", location.pathname + location.search);
+  return REFUSED[reason] ?? "Signing in at your provider did not work. Try again.";
 }
 
 function explain(error) {
