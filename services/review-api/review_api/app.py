@@ -73,11 +73,13 @@ from review_api.remarks.comments import Comments
 from review_api.remarks.store import RemarkStore
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
-from review_api.tasks import queue_api
+from review_api.tasks import queue_api, skills_api
 from review_api.tasks.desk import Desk
 from review_api.tasks.gates import NobodyAsked
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
+from review_api.tasks.reordering import Reordering
+from review_api.tasks.reorders import Reorders
 from review_api.tasks.rereviewing import Rereviewing
 from review_api.tasks.rereviews import Rereviews
 from review_api.tasks.skills import Entrance, SkillStore
@@ -141,13 +143,19 @@ def _add_ledger(
     ledger.connect(subscription)
     withdrawing = Withdrawing(Withdrawal(database), projects, context.metrics)
     rereviewing = Rereviewing(Rereviews(database), context.metrics, context.health)
+    reordering = Reordering(Reorders(database), projects, context.metrics, context.health)
+
+    def hear_release(event: ReleasePublished) -> None:
+        releases.hear(event)
+        reordering.hear(event)
+
     news = NewsLog(Published(database), [withdrawing.hear, rereviewing.hear], context.health)
     followers: list[Component] = [
-        Follower(settings, RELEASES, ReleasePublished, releases.hear, health=context.health),
+        Follower(settings, RELEASES, ReleasePublished, hear_release, health=context.health),
         Follower(settings, ACCEPTANCE, AcceptancePublished, news.hear, health=context.health),
         Follower(settings, QUALITY, QualityPublished, news.hear, health=context.health),
     ]
-    components += [releases, rereviewing, news, *followers, subscription, broker, ledger]
+    components += [releases, rereviewing, news, *followers, reordering, subscription, broker, ledger]
 
 
 def _campaigning(context: Context, database: Database, publisher: Publisher) -> Component:
@@ -168,7 +176,8 @@ def _add_http(
     access, first_admin, accounts_routers = _accounts(database, projects, throttle, settings)
     components += [first_admin, publishing]
     in_force, decisions = InForce(projects), Decisions(database)
-    entrance = Entrance(SkillStore(database), NobodyAsked())
+    skills = SkillStore(database)
+    entrance = Entrance(skills, NobodyAsked())
     desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
     remarks = RemarkStore(database)
     comments = Comments(remarks)
@@ -182,6 +191,7 @@ def _add_http(
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
         tasks_api.router(desk, comments, access, settings.claim_most),
+        skills_api.router(skills, in_force, AuditLog(database), access),
         projects_api.router(projects, publishing, access, _prices(settings)),
         queue_api.router(
             watched.waiting, Rereviews(database), in_force, access, settings.most_seconds_per_decision

@@ -31,6 +31,7 @@ def test_each_role_has_its_components() -> None:
         "ReleaseLog",
         "NewsLog",
         "Rereviewing",
+        "Reordering",
         "Follower",
         "Subscription",
         "KafkaBroker",

@@ -1,0 +1,133 @@
+"""All SQL that gives waiting tasks new places."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from labelmill.runtime.postgres import Database
+
+from review_api.tasks.ordering import Facts, Place
+
+_ALONE: Final = """
+SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '/reorder/' || $1, 0))
+"""
+
+_NO_LONGER_ALONE: Final = """
+SELECT pg_advisory_unlock(hashtextextended(current_schema() || '/reorder/' || $1, 0))
+"""
+
+_BASIS: Final = "SELECT basis FROM queue_orders WHERE project = $1"
+
+_DONE: Final = """
+INSERT INTO queue_orders (project, basis) VALUES ($1, $2)
+ON CONFLICT (project) DO UPDATE SET basis = EXCLUDED.basis, ordered_at = now()
+"""
+
+# What was asked for because people differ, or again, keeps its place.
+_WAITING: Final = """
+SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra
+"""
+
+_COUNT: Final = "SELECT count(*) FROM assignments WHERE project = $1 AND state = 'open'"
+
+_FACTS: Final = """
+SELECT t.task_id, t.item_id, t.blind, r.routed_at AS created_at, r.confidence, r.label, r.probabilities,
+       r.votes, i.metadata, CASE WHEN $2 THEN i.content ELSE '' END AS content
+FROM unnest($1::bigint[]) AS k(task_id)
+CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.task_id = k.task_id OFFSET 0) t
+JOIN routes r USING (project, item_id, guideline_version)
+JOIN items i USING (project, item_id)
+"""
+
+# It waits for nobody: what is in somebody's hands need not be in its place. What waits behind an open part of
+# a task takes over its place when it is opened.
+_MOVE: Final = """
+UPDATE assignments a SET pool = f.pool, priority = f.priority
+FROM (
+    SELECT a.task_id, a.slot, n.pool, n.priority
+    FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS n(task_id, pool, priority)
+    CROSS JOIN LATERAL (
+        SELECT o.task_id, o.slot FROM assignments o
+        WHERE o.task_id = n.task_id AND o.state = 'open' AND NOT o.again AND NOT o.extra
+          AND (o.pool, o.priority) IS DISTINCT FROM (n.pool, n.priority)
+        FOR UPDATE SKIP LOCKED
+    ) a
+) f
+WHERE a.task_id = f.task_id AND a.slot = f.slot
+"""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A task that waits; `content` is empty unless it was asked for."""
+
+    task_id: int
+    content: str
+    facts: Facts
+
+
+class Reorders:
+    """The places of waiting tasks in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def alone(self, project: str) -> AsyncIterator[bool]:
+        """Give whether nobody else orders this project's queue meanwhile."""
+        async with self._database.pool.acquire() as connection:
+            taken = bool(await connection.fetchval(_ALONE, project))
+            try:
+                yield taken
+            finally:
+                if taken:
+                    await connection.execute(_NO_LONGER_ALONE, project)
+
+    async def basis(self, project: str) -> str | None:
+        """Return what the queue was ordered by last."""
+        found: str | None = await self._database.pool.fetchval(_BASIS, project)
+        return found
+
+    async def done(self, project: str, basis: str) -> None:
+        await self._database.pool.execute(_DONE, project, basis)
+
+    async def waiting(self, project: str) -> list[int]:
+        """Return the ids of the tasks that wait."""
+        return [row["task_id"] for row in await self._database.pool.fetch(_WAITING, project)]
+
+    async def count(self, project: str) -> int:
+        """Return how much waits, roughly."""
+        found: int = await self._database.pool.fetchval(_COUNT, project)
+        return found
+
+    async def facts(self, task_ids: Sequence[int], *, with_content: bool = False) -> list[Waiting]:
+        """Return what the places of those tasks follow from that are still there."""
+        rows = await self._database.pool.fetch(_FACTS, task_ids, with_content)
+        return [
+            Waiting(
+                row["task_id"],
+                row["content"],
+                Facts(
+                    item_id=row["item_id"],
+                    blind=row["blind"],
+                    confidence=row["confidence"],
+                    created_at=row["created_at"],
+                    label=row["label"].encode(),
+                    probabilities=row["probabilities"].encode(),
+                    votes=row["votes"].encode(),
+                    metadata=row["metadata"].encode(),
+                ),
+            )
+            for row in rows
+        ]
+
+    async def move(self, places: Sequence[tuple[int, Place]]) -> int:
+        """Give tasks their places, those that nobody takes at this moment; return how many moved."""
+        status = await self._database.pool.execute(
+            _MOVE,
+            [task_id for task_id, _ in places],
+            [place.pool for _, place in places],
+            [place.priority for _, place in places],
+        )
+        return int(status.split()[-1])
