@@ -143,7 +143,7 @@ def _add_ledger(
     ledger.connect(subscription)
     withdrawing = Withdrawing(Withdrawal(database), projects, context.metrics)
     rereviewing = Rereviewing(Rereviews(database), context.metrics, context.health)
-    reordering = Reordering(Reorders(database), projects, context.metrics, context.health)
+    reordering = Reordering(Reorders(database), projects, context.health)
 
     def hear_release(event: ReleasePublished) -> None:
         releases.hear(event)

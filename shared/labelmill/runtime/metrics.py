@@ -96,9 +96,6 @@ class Metrics:
         self.rereviews = self._counter(
             "labelmill_rereviews_total", "Doubtful decisions", "project", "outcome"
         )
-        self.reordered = self._counter(
-            "labelmill_tasks_reordered_total", "Waiting tasks given a new place in the queue", "project"
-        )
         self.open_tasks = self._gauge("labelmill_open_tasks", "Tasks waiting for people", "project")
         # Both as counted some seconds ago; in a project without an SLA nothing is late.
         self.oldest_task = self._gauge(

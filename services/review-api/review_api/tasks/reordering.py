@@ -11,7 +11,6 @@ from labelmill.events import ReleasePublished
 from labelmill.projects import ProjectSpec
 from labelmill.releases import Release
 from labelmill.runtime.health import Health
-from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import outages
 from labelmill.runtime.tasks import break_off, supervised
 
@@ -41,10 +40,9 @@ class Reordering:
     stopped. Of several processes one works on a project.
     """
 
-    def __init__(self, store: Reorders, projects: ProjectStore, metrics: Metrics, health: Health) -> None:
+    def __init__(self, store: Reorders, projects: ProjectStore, health: Health) -> None:
         self._store = store
         self._projects = projects
-        self._metrics = metrics
         self._health = health
         self._releases: dict[str, Release] = {}
         self._seen: dict[str, tuple[int, int]] = {}
@@ -94,7 +92,6 @@ class Reordering:
             moved = await (self._by_clusters if by_clusters else self._one_by_one)(spec, release)
             await self._store.done(spec.project, basis)
         if moved:
-            self._metrics.reordered.labels(spec.project).inc(moved)
             log.info("queue reordered", project=spec.project, tasks=moved, release=_number(release))
         return True
 
