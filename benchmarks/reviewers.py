@@ -1,6 +1,7 @@
 """Reviewers over HTTP who cost little themselves: each claims a task, answers it, and claims the next.
 
-Run as `python -m benchmarks.reviewers SPEC` (JSON), in a process of their own; it prints what was measured.
+Run as `python -m benchmarks.reviewers SPEC` (JSON), in a process of their own; the JSON file `Spec.output`
+tells what was measured.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import random
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +27,7 @@ class Spec:
     project: str
     tokens: list[str]
     pairs: int
+    output: str
     every_s: float = 0.0
     """Seconds from one claim of a reviewer to the next, whether the server is in time or not; 0: at once."""
 
@@ -106,4 +109,5 @@ async def work(spec: Spec) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(work(Spec(**json.loads(sys.argv[1]))))))
+    given = Spec(**json.loads(sys.argv[1]))
+    Path(given.output).write_text(json.dumps(uvloop.run(work(given))))
