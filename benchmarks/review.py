@@ -16,6 +16,7 @@ in a turn is filled up before the next, so that the queue keeps its length.
 import asyncio
 import json
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,8 @@ class _Bench:
             server_cpu += self._server_cpu() - before
             await self._fill(size)
             paced.add(await self._work(PACED_PAIRS, EVERY_S))
+            told = f"{size:,} open: {closed.rates[-1]:,.0f} decisions/s; p99 at a pace {_ms(paced.pairs, 0.99)} ms"
+            print(f"[bench]   {told}", file=sys.stderr, flush=True)
         return {
             "open_tasks": size,
             "p50_ms": _ms(closed.pairs, 0.5),
