@@ -111,8 +111,8 @@ class _Bench:
             server_cpu += self._server_cpu() - before
             await self._fill(size)
             paced.add(await self._work(PACED_PAIRS, EVERY_S))
-            told = f"{size:,} open: {closed.rates[-1]:,.0f} decisions/s; p99 at a pace {_ms(paced.pairs, 0.99)} ms"
-            print(f"[bench]   {told}", file=sys.stderr, flush=True)
+            told = f"{closed.rates[-1]:,.0f} decisions/s; at a pace p99 {_ms(paced.pairs, 0.99)} ms"
+            print(f"[bench]   {size:,} open tasks: {told}", file=sys.stderr, flush=True)
         return {
             "open_tasks": size,
             "p50_ms": _ms(closed.pairs, 0.5),
