@@ -27,6 +27,7 @@ def part(
         "reviewer": reviewer,
         "state": state,
         "again": again,
+        "pool": "",
         "leased_at": since,
         "lease_until": since,
     }
@@ -88,14 +89,21 @@ NEXT_GUIDELINE = task(part(), guideline_version=2)
 def test_who_sees_what(tasks: list[dict[str, Any]], reviewer: str, manager: str, both: str) -> None:
     seen = {role: _seen(role, tasks) for role in ROLES}
     assert seen == {"reviewer": reviewer, "manager": manager, "both": both, "admin": both}
+    member = Principal("me", frozenset(["reviewer"]), False, {"p": frozenset(["manager"])})
+    elsewhere = Principal("me", frozenset(["manager"]), False, {"q": frozenset(["reviewer"])})
+    assert (_seen_by(member, tasks), _seen_by(elsewhere, tasks)) == (both, manager)
 
 
 def _seen(role: str, tasks: list[dict[str, Any]]) -> str:
+    return _seen_by(Principal("me", frozenset(ROLES[role]), False), tasks)
+
+
+def _seen_by(by: Principal, tasks: list[dict[str, Any]]) -> str:
     try:
-        found = sight(Principal("me", frozenset(ROLES[role]), False), tasks)
+        found = sight(by, "p", tasks)
     except ApiError as error:
         return error.error if error.status == 403 else str(error.status)
-    assert found.names == (role != "reviewer")
+    assert found.names == (by.roles != {"reviewer"} or bool(by.memberships))
     return (ALL if found.names else NAMELESS) if found.labels else WITHHELD
 
 
@@ -133,6 +141,8 @@ def parts(**fields: Any) -> dict[str, Any]:
         "votes": [vote],
         "tasks": [task(part(0, "me", "decided"), label="negative", decided_at=7)],
         "decisions": [decision],
+        "comments": [],
+        "flags": [],
         "final_label": {"label": "negative", "source": "people", "routed_under": 1, "decided_at": 7},
         "earlier_labels": [],
         **fields,
@@ -152,13 +162,49 @@ def test_all_is_told_in_the_order_of_time() -> None:
 
 def test_a_reviewer_is_told_no_name_but_which_was_their_own() -> None:
     others = {**parts()["decisions"][0], "slot": 1, "reviewer": "someone"}
-    found = parts(decisions=[*parts()["decisions"], others])
+    both = task(part(0, "me", "decided"), part(1, "someone", "decided"))
+    found = parts(tasks=[both], decisions=[*parts()["decisions"], others])
     events = timeline(found, Sight("me", labels=True, names=False))
     assert [event["who"] for event in events if event["type"] == "decided"] == [
         {"name": None, "you": True},
         {"name": None, "you": False},
     ]
     assert "someone" not in repr(events)
+
+
+def remark(reviewer: str, **fields: Any) -> dict[str, Any]:
+    return {"reviewer": reviewer, "text": "is it positive?", "at": 8, **fields}
+
+
+def test_remarks_are_told_to_whom_they_are_for() -> None:
+    found = parts(
+        comments=[
+            remark("me", audience="managers"),
+            remark("someone", audience="managers"),
+            remark("someone", audience="raters"),
+        ],
+        flags=[
+            remark(who, reason="broken", resolved_at=9, resolved_by="boss", answer="mended")
+            for who in ("me", "someone")
+        ],
+    )
+
+    def told(**seen: bool) -> list[tuple[str, str | None]]:
+        events = timeline(found, Sight("me", **seen))[-7:]
+        kinds = ("commented", "flagged", "flag_resolved")
+        return [(one["type"], one["who"]["name"]) for one in events if one["type"] in kinds]
+
+    assert [name for _, name in told(labels=True, names=True)] == [
+        "me",
+        "someone",
+        "someone",
+        *["me", "someone"],
+        *["boss"] * 2,
+    ]
+    assert told(labels=True, names=False) == [
+        ("commented", None), ("commented", None), ("flagged", None), ("flag_resolved", None)
+    ]  # fmt: skip
+    assert "positive" not in repr(timeline(found, Sight("me", labels=False, names=True)))
 
 
 def test_nothing_withheld_tells_a_label() -> None:

@@ -81,6 +81,8 @@ class Lineage(BaseModel):
     votes: list[dict[str, Any]]
     tasks: list[dict[str, Any]]
     decisions: list[dict[str, Any]]
+    comments: list[dict[str, Any]]
+    flags: list[dict[str, Any]]
     final_label: dict[str, Any] | None
     earlier_labels: list[dict[str, Any]] = Field(description="what was final until another label replaced it")
 
@@ -139,7 +141,7 @@ def router(
         found = await items.lineage(project, item_id)
         if found is None:
             raise unknown_item(project, item_id)
-        check_raw(found, by)
+        check_raw(project, found, by)
         return answer(found)
 
     return routes

@@ -33,8 +33,9 @@ class LineageEvent(BaseModel):
     """Something that happened to the item. What else it tells depends on its type.
 
     `scored`: label, confidence, probabilities, calibrated, votes, cost. `routed`: outcome, reasons,
-    propensity, audit. `task_opened`: blind, needed. `decided`: who, label, seconds, again. `settled` and
-    `rereview_settled`: label. `task_withdrawn`: new evidence made the machine's label final.
+    propensity, audit. `task_opened`: blind, needed. `decided`: who, label, seconds, again, expert. `settled`
+    and `rereview_settled`: label. `commented` and `flagged`: who, text. `task_withdrawn`: new evidence made
+    the machine's label final.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -46,6 +47,9 @@ class LineageEvent(BaseModel):
         "task_opened",
         "task_withdrawn",
         "decided",
+        "commented",
+        "flagged",
+        "flag_resolved",
         "settled",
         "rereview_opened",
         "rereview_settled",
@@ -155,7 +159,7 @@ async def told(items: ItemStore, project: str, item_id: str, by: Principal) -> d
     if found is None:
         raise unknown_item(project, item_id)
     parts = {name: _decoded(part) for name, part in found.items()}
-    seen = sight(by, parts["tasks"])
+    seen = sight(by, project, parts["tasks"])
     return {
         "item": parts["item"],
         "state": state(parts),
@@ -166,9 +170,9 @@ async def told(items: ItemStore, project: str, item_id: str, by: Principal) -> d
     }
 
 
-def check_raw(found: dict[str, Any], by: Principal) -> None:
+def check_raw(project: str, found: dict[str, Any], by: Principal) -> None:
     """Raise ApiError 403 unless `by` may see all there is of an item."""
-    if not sight(by, _decoded(found["tasks"])).labels:
+    if not sight(by, project, _decoded(found["tasks"])).labels:
         detail = (
             "a blind check of this item waits, and you may be given it: its labels are not shown to you yet"
         )

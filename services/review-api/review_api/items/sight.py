@@ -25,16 +25,17 @@ class Sight:
     names: bool
 
 
-def sight(by: Principal, tasks: Sequence[Task]) -> Sight:
-    """Return what `by` may see of an item with these tasks.
+def sight(by: Principal, project: str, tasks: Sequence[Task]) -> Sight:
+    """Return what `by` may see of an item of `project` with these tasks.
 
     Raises:
         ApiError: 403 `task_in_hand`, `not_yours` or `not_settled`.
     """
-    if not allows(by.roles, ["manager"]):
+    roles = by.roles_in(project)
+    if not allows(roles, ["manager"]):
         _check_reviewer(by.name, tasks)
         return Sight(by.name, labels=True, names=False)
-    if not allows(by.roles, ["reviewer"]):
+    if not allows(roles, ["reviewer"]):
         return Sight(by.name, labels=True, names=True)
     if any(_holds(by.name, task) or _can_take_back(by.name, task) for task in tasks):
         detail = "you hold a task of this item, or can still change your answer: come back once it is settled"

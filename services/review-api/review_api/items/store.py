@@ -37,6 +37,7 @@ _LINEAGE: Final = {
             'assignments', (
                 SELECT jsonb_agg(jsonb_build_object(
                     'slot', a.slot, 'reviewer', a.reviewer, 'priority', a.priority, 'again', a.again,
+                    'pool', a.pool, 'extra', a.extra,
                     'state', CASE WHEN a.lease_until <= now() THEN 'open' ELSE a.state END,
                     'leased_at', (extract(epoch FROM a.leased_at) * 1000)::bigint,
                     'lease_until', (extract(epoch FROM a.lease_until) * 1000)::bigint
@@ -61,6 +62,18 @@ _LINEAGE: Final = {
                'decided_at', (extract(epoch FROM d.decided_at) * 1000)::bigint) ORDER BY d.decided_at, d.slot)
         FROM tasks t JOIN decisions d USING (task_id) WHERE t.project = $1 AND t.item_id = $2
     """,
+    "comments": """
+        SELECT json_agg(json_build_object('reviewer', c.reviewer, 'text', c.text, 'audience', c.audience,
+               'at', (extract(epoch FROM c.commented_at) * 1000)::bigint) ORDER BY c.comment_id)
+        FROM comments c WHERE c.project = $1 AND c.item_id = $2
+    """,
+    "flags": """
+        SELECT json_agg(json_build_object('reviewer', f.reviewer, 'reason', f.reason, 'text', f.text,
+               'at', (extract(epoch FROM f.flagged_at) * 1000)::bigint, 'resolved_by', f.resolved_by,
+               'resolved_at', (extract(epoch FROM f.resolved_at) * 1000)::bigint, 'answer', f.answer)
+               ORDER BY f.flag_id)
+        FROM flags f WHERE f.project = $1 AND f.item_id = $2
+    """,
     "final_label": """
         SELECT to_jsonb(f) - 'project' - 'item_id' FROM final_labels f WHERE project = $1 AND item_id = $2
     """,
@@ -70,7 +83,7 @@ _LINEAGE: Final = {
     """,
 }
 
-_LISTS = ("routes", "votes", "tasks", "decisions", "earlier_labels")
+_LISTS = ("routes", "votes", "tasks", "decisions", "comments", "flags", "earlier_labels")
 
 
 class ItemStore:

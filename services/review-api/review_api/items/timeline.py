@@ -7,7 +7,10 @@ Every event has `at` (Unix milliseconds) and `type`; what else it has depends on
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from labelmill.projects.review import EXPERT
+
 from review_api.items.sight import Sight
+from review_api.tasks.pools import DISTRESSING
 
 Part = Mapping[str, Any]
 Event = dict[str, Any]
@@ -20,6 +23,9 @@ _ORDER: Final = (
     "task_opened",
     "task_withdrawn",
     "decided",
+    "commented",
+    "flagged",
+    "flag_resolved",
     "settled",
     "rereview_opened",
     "rereview_settled",
@@ -41,6 +47,8 @@ _TELLING: Final = frozenset(
         "suspicious",
         "changed",
         "cost_usd",
+        "text",
+        "answer",
     }
 )
 """What could sway a person who has yet to decide: also why and how surely the item was routed."""
@@ -55,6 +63,7 @@ def timeline(parts: Mapping[str, Any], sight: Sight) -> list[Event]:
         *_withdrawals(parts),
         *_replacements(parts["earlier_labels"]),
         *(_decision(each, parts["tasks"], sight) for each in parts["decisions"]),
+        *_remarks(parts, sight),
     ]
     events.sort(key=lambda event: (event["at"], _ORDER.index(event["type"])))
     return events if sight.labels else [_without_labels(event) for event in events]
@@ -177,11 +186,12 @@ def _replacements(earlier: Iterable[Part]) -> Iterable[Event]:
 
 
 def _decision(decision: Part, tasks: Iterable[Part], sight: Sight) -> Event:
-    again = any(
-        one["again"] and one["slot"] == decision["slot"]
+    part = next(
+        one
         for task in tasks
         if task["task_id"] == decision["task_id"]
-        for one in task["assignments"] or ()
+        for one in task["assignments"]
+        if one["slot"] == decision["slot"]
     )
     shown = ("task_id", "label", "seconds", "guideline_version")
     return {
@@ -189,8 +199,25 @@ def _decision(decision: Part, tasks: Iterable[Part], sight: Sight) -> Event:
         "at": decision["decided_at"],
         **{name: decision[name] for name in shown},
         "who": _who(decision["reviewer"], sight),
-        "again": again,
+        "again": part["again"],
+        "expert": part["pool"].removesuffix(DISTRESSING) == EXPERT,
     }
+
+
+def _remarks(parts: Mapping[str, Any], sight: Sight) -> Iterable[Event]:
+    """What people said beside the label; reviewers are told of what was said to them, and by them."""
+    for comment in parts["comments"]:
+        who = _who(comment["reviewer"], sight)
+        if sight.names or who["you"] or comment["audience"] == "raters":
+            yield {"type": "commented", "who": who, **{n: comment[n] for n in ("at", "text", "audience")}}
+    for flag in parts["flags"]:
+        who = _who(flag["reviewer"], sight)
+        if not (sight.names or who["you"]):
+            continue
+        yield {"type": "flagged", "who": who, "flag": flag["reason"], **{n: flag[n] for n in ("at", "text")}}
+        if flag["resolved_at"] is not None:
+            resolved = {"who": _who(flag["resolved_by"], sight), "answer": flag["answer"]}
+            yield {"type": "flag_resolved", "at": flag["resolved_at"], **resolved}
 
 
 def _who(reviewer: str, sight: Sight) -> Event:

@@ -17,6 +17,8 @@ class PageSpec:
 PAGES: Final = (
     PageSpec("review", "/", "Review", ("review", "panels")),
     PageSpec("work", "/work", "My work", ("work",)),
+    PageSpec("queue", "/queue", "Queue", ("dashboard", "queue")),
+    PageSpec("item", "/item", "Items", ("item",)),
     PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
     PageSpec("people", "/people", "People", ("people",)),
     PageSpec("account", "/account", "Your account", ("people",)),

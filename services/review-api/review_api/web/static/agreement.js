@@ -3,6 +3,7 @@
 import { html, useState } from "./ui.js";
 import { count, percent, plural } from "./format.js";
 import { Icon } from "./icons.js";
+import { ItemLink } from "./items.js";
 import { Meter } from "./promise.js";
 import { useForManagers } from "./session.js";
 
@@ -26,13 +27,13 @@ export function useAgreement(project) {
   return useForManagers(project, "agreement", REFRESH_MS);
 }
 
-export function AgreementSection({ agreement }) {
+export function AgreementSection({ agreement, project }) {
   const people = shown(agreement, "people");
   return html`<section class="agreement" aria-labelledby="agreement-heading">
     <h2 id="agreement-heading">Agreement</h2>
     <${Verdict} agreement=${agreement} people=${people} machine=${shown(agreement, "machine")} />
     ${people.alpha.value !== null && html`<div class="charts"><${ByLabel} people=${people} /><${ByWeek} people=${people} /></div>`}
-    ${agreement.pairs.length > 0 && html`<${Confused} agreement=${agreement} />`}
+    ${agreement.pairs.length > 0 && html`<${Confused} agreement=${agreement} project=${project} />`}
   </section>`;
 }
 
@@ -149,17 +150,17 @@ function ByWeek({ people }) {
   </section>`;
 }
 
-function Confused({ agreement }) {
+function Confused({ agreement, project }) {
   return html`<section class="card slices" aria-labelledby="confused-heading">
     <h3 id="confused-heading">Where the guideline is ambiguous</h3>
     <p class="fine">Labels that people gave to the same item, the most confused first.</p>
     <ul class="confused">
-      ${agreement.pairs.map((pair, index) => html`<${Pair} key=${pair.labels.join(" ")} pair=${pair} contents=${agreement.contents} id=${`pair-${index}`} />`)}
+      ${agreement.pairs.map((pair, index) => html`<${Pair} key=${pair.labels.join(" ")} pair=${pair} project=${project} contents=${agreement.contents} id=${`pair-${index}`} />`)}
     </ul>
   </section>`;
 }
 
-function Pair({ pair, contents, id }) {
+function Pair({ pair, project, contents, id }) {
   const [open, setOpen] = useState(false);
   const [one, other] = pair.labels;
   return html`<li class="pair">
@@ -170,7 +171,7 @@ function Pair({ pair, contents, id }) {
     ${open && html`<ul class="pair-examples" id=${id}>
       ${pair.examples.map(({ item_id: item, said }) => html`<li key=${item}>
         <p class="example-text">${contents[item] ?? ""}</p>
-        <p class="fine">${Object.entries(said).map(([label, people]) => `${people} × ${label}`).join(", ")}, item <code>${item}</code></p>
+        <p class="fine">${Object.entries(said).map(([label, people]) => `${people} × ${label}`).join(", ")}, item <${ItemLink} project=${project} item=${item} /></p>
       </li>`)}
     </ul>`}
   </li>`;

@@ -7,10 +7,12 @@ import { count, dateTime, decimal, minutes, percent, plural, usd } from "./forma
 import { call, segment } from "./http.js";
 import { mount } from "./page.js";
 import { PromiseSection, usePromise } from "./promise.js";
-import { useRepeated } from "./session.js";
+import { Oldest, Tile } from "./tiles.js";
+import { useForManagers, useRepeated } from "./session.js";
 import { Blank } from "./shell.js";
 
 const REFRESH_MS = 5000;
+const QUEUE_MS = 15_000;
 const WINDOWS = [
   [60, "1 hour"],
   [360, "6 hours"],
@@ -41,6 +43,7 @@ function Board({ project, onExpired }) {
   const { shown, stale } = useFigures(project, windowMinutes, onExpired);
   const promise = usePromise(project);
   const agreement = useAgreement(project);
+  const queue = useForManagers(project, "queue", QUEUE_MS);
   return html`<main class="board">
     <header class="board-top">
       <h1>${project.spec.title}</h1>
@@ -55,9 +58,9 @@ function Board({ project, onExpired }) {
     </header>
     ${shown === null && !stale && html`<div class="tiles" aria-busy="true"></div>`}
     ${shown === null && stale && html`<${Blank} title="No figures yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
-    ${shown && html`<${Tiles} shown=${shown} spec=${project.spec} />
+    ${shown && html`<${Tiles} shown=${shown} spec=${project.spec} queue=${queue} />
       ${promise && html`<${PromiseSection} promise=${promise} spec=${project.spec} status=${shown.status} />`}
-      ${agreement && html`<${AgreementSection} agreement=${agreement} />`}
+      ${agreement && html`<${AgreementSection} agreement=${agreement} project=${project.project} />`}
       <${Charts} shown=${shown} /><${Releases} releases=${shown.stats.releases} />`}
   </main>`;
 }
@@ -70,17 +73,18 @@ function Freshness({ shown, stale }) {
   </p>`;
 }
 
-function Tiles({ shown, spec }) {
+function Tiles({ shown, spec, queue }) {
   const { status } = shown;
   const waiting = status.open_tasks + status.leased_tasks;
   const { spent, saved, savedUsd } = figures.savings(status, spec);
   const done = figures.ratio(status.final_labels, status.items);
   const accepted = figures.acceptedInAll(status);
-  return html`<section class="tiles" aria-label="Figures">
+  return html`<section class=${queue ? "tiles tiles-7" : "tiles"} aria-label="Figures">
     <${Tile} name="Final labels" value=${count(status.final_labels)} about=${`of ${count(status.items)} items`} bar=${done} />
     <${Tile} name="Share accepted" value=${percent(figures.ratio(accepted, status.accepted + status.requested))}
       about=${`${count(status.requested - status.withdrawn)} went to people`} tone="machine" />
     <${Tile} name="Waiting for people" value=${count(waiting)} about=${`${count(status.leased_tasks)} in hand, ${count(status.decided)} decided`} tone="people" />
+    ${queue && html`<${Oldest} queue=${queue} />`}
     <${Accuracy} status=${status} />
     <${Tile} name="Cost of the machine" value=${usd(status.cost_usd)} about=${costWords(status)} />
     <${Tile} name="Human time" value=${minutes(spent)} about=${saved > 0 ? `${minutes(saved)} and ${usd(savedUsd)} less than people alone` : "measured from claim to answer"} tone="people" />
@@ -104,15 +108,6 @@ function Accuracy({ status }) {
   const agreed = figures.ratio(compared - corrections, compared);
   return html`<${Tile} name=${name} value=${percent(agreed)} tone="machine"
     about=${agreed === null ? "people have decided nothing yet" : `of ${count(compared)} reviewed, no blind check yet`} />`;
-}
-
-function Tile({ name, value, about, tone = "", bar = null }) {
-  return html`<dl class=${`card tile ${tone}`} data-tile=${name}>
-    <dt>${name}</dt>
-    <dd class="tile-value">${value}</dd>
-    ${bar !== null && html`<dd class="tile-bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, bar * 100)}%` }}></i></dd>`}
-    <dd class="tile-about">${about}</dd>
-  </dl>`;
 }
 
 function Charts({ shown }) {

@@ -45,3 +45,11 @@ export function dateTime(ms) {
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
+
+export function duration(seconds) {
+  if (!isNumber(seconds)) return none;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${decimal(seconds / 3600, seconds < 36_000 ? 1 : 0)} h`;
+  return `${decimal(seconds / 86_400, seconds < 864_000 ? 1 : 0)} days`;
+}

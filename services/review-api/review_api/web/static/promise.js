@@ -4,6 +4,7 @@ import { Reliability, RiskCoverage } from "./diagrams.js";
 import { costPerCorrect, ratio, standing } from "./figures.js";
 import { count, decimal, percent, plural, usd } from "./format.js";
 import { Icon } from "./icons.js";
+import { ItemLink } from "./items.js";
 import { useForManagers } from "./session.js";
 
 const REFRESH_MS = 10_000;
@@ -26,7 +27,7 @@ export function PromiseSection({ promise, spec, status }) {
     <h2 id="promise-heading">Promise</h2>
     ${acceptance ? html`<${Standing} promise=${promise} price=${price} />` : html`<${NoPromise} promise=${promise} target=${target} price=${price} />`}
     ${quality && html`<${Diagrams} quality=${quality} acceptance=${acceptance} target=${target} />`}
-    ${quality && html`<${Slices} slices=${quality.slices} />`}
+    ${quality && html`<${Slices} slices=${quality.slices} project=${spec.project} />`}
   </section>`;
 }
 
@@ -145,7 +146,7 @@ function markNote(acceptance, threshold) {
   return nothing(threshold) ? "Nothing is accepted now." : "";
 }
 
-function Slices({ slices }) {
+function Slices({ slices, project }) {
   return html`<section class="card slices" aria-labelledby="slices-heading">
     <h3 id="slices-heading">Where it errs more than elsewhere</h3>
     ${slices.length === 0
@@ -153,12 +154,12 @@ function Slices({ slices }) {
       : html`<div class="data-scroll" tabindex="0" role="region" aria-label="Slices, table"><table>
         <thead><tr><th scope="col">Kind</th><th scope="col">Slice</th><th scope="col">Decisions</th><th scope="col">Error</th>
           <th scope="col">Elsewhere</th><th scope="col"><abbr title="False discovery rate at which it is listed">q-value</abbr></th><th scope="col">Examples</th></tr></thead>
-        <tbody>${slices.map((slice, index) => html`<${SliceRows} key=${`${slice.kind} ${slice.name}`} slice=${slice} id=${`slice-${index}`} />`)}</tbody>
+        <tbody>${slices.map((slice, index) => html`<${SliceRows} key=${`${slice.kind} ${slice.name}`} slice=${slice} project=${project} id=${`slice-${index}`} />`)}</tbody>
       </table></div>`}
   </section>`;
 }
 
-function SliceRows({ slice, id }) {
+function SliceRows({ slice, project, id }) {
   const [open, setOpen] = useState(false);
   const { examples } = slice;
   return html`
@@ -171,7 +172,7 @@ function SliceRows({ slice, id }) {
     ${open && html`<tr class="examples" id=${id}><td colspan="7"><ul>
       ${examples.map((example) => html`<li key=${example.item_id}>
         <p class="example-text">${example.content}</p>
-        <p class="fine">The machine: <b class="tone-machine">${example.machine_label}</b>, people: <b class="tone-people">${example.label}</b>, item <code>${example.item_id}</code></p>
+        <p class="fine">The machine: <b class="tone-machine">${example.machine_label}</b>, people: <b class="tone-people">${example.label}</b>, item <${ItemLink} project=${project} item=${example.item_id} /></p>
       </li>`)}
     </ul></td></tr>`}`;
 }

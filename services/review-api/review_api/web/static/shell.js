@@ -22,6 +22,8 @@ const PAGES = [
   ["review", "/", "Review", []],
   ["work", "/work", "My work", []],
   ["dashboard", "/dashboard", "Dashboard", []],
+  ["queue", "/queue", "Queue", ["manager"]],
+  ["item", "/item", "Items", ["manager"]],
   ["people", "/people", "People", ["manager"]],
 ];
 

@@ -1,0 +1,186 @@
+// The queue, for managers: what waits, for how long, why, in whose hands, and what is handed out next.
+import { html, useCallback, useState } from "./ui.js";
+import { count, decimal, duration, minutes, percent, plural } from "./format.js";
+import { call, segment } from "./http.js";
+import { Icon } from "./icons.js";
+import { ItemLink, holds, labelText, reasonWords } from "./items.js";
+import { mount } from "./page.js";
+import { useRepeated } from "./session.js";
+import { Blank } from "./shell.js";
+import { Oldest, Tile } from "./tiles.js";
+
+const REFRESH_MS = 5000;
+const NEXT = 20;
+
+function useQueue(project, pool, active, onExpired) {
+  const [shown, setShown] = useState(null);
+  const [stale, setStale] = useState(false);
+  const base = `/v1/projects/${segment(project.project)}`;
+  const load = useCallback(async () => {
+    try {
+      const next = `${base}/queue/next?${new URLSearchParams({ pool, count: NEXT })}`;
+      const [queue, { tasks }] = await Promise.all([call("GET", `${base}/queue`), call("GET", next)]);
+      setShown({ queue, tasks, pool, at: queue.serverNow });
+      setStale(false);
+    } catch (error) {
+      if (error.status === 401) onExpired();
+      else setStale(true);
+    }
+  }, [project.project, pool]);
+  useRepeated(load, REFRESH_MS, active);
+  return { shown, stale, load, base };
+}
+
+function QueuePage({ account, project, onExpired }) {
+  const [pool, setPool] = useState("");
+  const [said, setSaid] = useState("");
+  const manages = holds(account, project.project, "manager");
+  const { shown, stale, load, base } = useQueue(project, pool, manages, onExpired);
+  const act = async (path, body, done) => {
+    try {
+      await call("POST", `${base}/tasks/${path}`, body);
+      setSaid(done);
+    } catch (error) {
+      if (error.status === 401) return onExpired();
+      setSaid(`${error.message[0].toUpperCase()}${error.message.slice(1)}.`);
+    }
+    return load();
+  };
+  if (!manages) return html`<main class="board"><${Blank} title="For managers"><p>What waits, and in whose hands it is, managers of the project see here.</p></${Blank}></main>`;
+  return html`<main class="board queue">
+    <header class="board-top">
+      <h1>Queue</h1>
+      ${shown && html`<p class=${stale ? "fresh stale" : "fresh fine"}><i class="dot" aria-hidden="true"></i>
+        ${stale ? "No connection. " : ""}Counted at ${new Date(shown.queue.counted_at).toLocaleTimeString()}</p>`}
+    </header>
+    <p class="said" role="status">${said}</p>
+    ${shown === null && !stale && html`<div class="tiles" aria-busy="true"></div>`}
+    ${shown === null && stale && html`<${Blank} title="Nothing known yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
+    ${shown && html`
+      <${Tiles} queue=${shown.queue} />
+      <div class="queue-pair"><${Ages} queue=${shown.queue} /><${Reasons} queue=${shown.queue} /></div>
+      <${Leases} queue=${shown.queue} project=${project.project} onRelease=${(lease) =>
+        act(`${lease.task_id}/release`, { reviewer: lease.reviewer }, `${lease.item_id} is back in the queue.`)} />
+      <${Next} shown=${shown} project=${project.project} pool=${pool} onPool=${setPool}
+        onFront=${(task) => act(`${task.task_id}/priority`, {}, `${task.item_id} comes next.`)} />`}
+  </main>`;
+}
+
+function Tiles({ queue }) {
+  const { pace, forecast } = queue;
+  const waiting = [
+    queue.begun > 0 && `${count(queue.begun)} begun`,
+    queue.adjudications > 0 && `${count(queue.adjudications)} for experts`,
+    queue.distressing > 0 && `${count(queue.distressing)} distressing`,
+    queue.rereviews > 0 && `${count(queue.rereviews)} to look at again`,
+    queue.waiting_for_item > 0 && `${count(queue.waiting_for_item)} without their item yet`,
+  ].filter(Boolean);
+  return html`<section class="tiles" aria-label="Figures">
+    <${Tile} name="Open tasks" tone="people" value=${count(queue.open)} about=${waiting.join(", ") || "none of them begun"} />
+    <${Tile} name="In hand" value=${count(queue.in_hand)} about=${`${plural(pace.people, "person", "people")} decided in the last 5 minutes`} />
+    <${Oldest} queue=${queue} />
+    <${Tile} name="Pace" value=${`${decimal(pace.decisions)}/min`} about=${`${decimal(pace.claims)} claims a minute; ${decimal(pace.arrivals)} tasks a minute come in`} />
+    <${Tile} name="Work that waits" value=${minutes(forecast.minutes)} about=${`${decimal(pace.seconds_each)} s a decision, ${pace.measured ? "measured" : "by the project's file"}; ${leftWords(queue)}`} />
+    <${Tile} name="People needed" value=${decimal(Math.ceil(forecast.people_needed * 10) / 10)} about=${`to be through within ${duration(forecast.within_hours * 3600)}, with what comes in`} />
+  </section>`;
+}
+
+function leftWords({ open, forecast }) {
+  if (open === 0) return "nothing waits";
+  return forecast.hours_left === null ? "it does not shrink now" : `done in ${duration(forecast.hours_left * 3600)} at this pace`;
+}
+
+// rows: [{name, tasks, note, tone}]
+function Bars({ rows, whole, label }) {
+  const most = Math.max(1, ...rows.map((row) => row.tasks));
+  return html`<ul class="queue-bars" aria-label=${label}>
+    ${rows.map((row) => html`<li key=${row.name} class=${row.tone ?? ""}>
+      <span class="bar-name">${row.name}</span>
+      <span class="bar-line" aria-hidden="true"><i style=${{ width: `${(100 * row.tasks) / most}%` }}></i></span>
+      <span class="bar-count">${whole > 0 && row.share ? percent(row.tasks / whole, 0) : count(row.tasks)}${row.tone === "late" && html`<span class="visually-hidden"> past the SLA</span>`}</span>
+    </li>`)}
+  </ul>`;
+}
+
+function Ages({ queue }) {
+  const rows = queue.ages.map((bin) => ({ name: binName(bin), tasks: bin.tasks, tone: bin.late && bin.tasks > 0 ? "late" : "" }));
+  return html`<section class="card queue-card" aria-labelledby="ages-heading">
+    <h2 id="ages-heading">How long they have waited</h2>
+    <p class="fine">${queue.sla_hours === null ? "Open tasks by age." : `Open tasks by age; the SLA is ${duration(queue.sla_hours * 3600)}.`}</p>
+    ${queue.open === 0 ? html`<p class="queue-none">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.open} label="Open tasks by age" />`}
+  </section>`;
+}
+
+function binName({ least, most }) {
+  if (most === null) return `over ${duration(least)}`;
+  return least === 0 ? `up to ${duration(most)}` : `${duration(least)} to ${duration(most)}`;
+}
+
+function Reasons({ queue }) {
+  const rows = Object.entries(queue.reasons).map(([reason, tasks]) => ({ name: reasonWords(reason), tasks, share: true }));
+  return html`<section class="card queue-card" aria-labelledby="reasons-heading">
+    <h2 id="reasons-heading">Why people are asked</h2>
+    <p class="fine">The gravest reason of each${queue.reasons_sampled < queue.open ? `, estimated from ${count(queue.reasons_sampled)} open tasks` : ""}.</p>
+    ${rows.length === 0 ? html`<p class="queue-none">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.reasons_sampled} label="Open tasks by reason" />`}
+  </section>`;
+}
+
+function Leases({ queue, project, onRelease }) {
+  const { leases, in_hand: all } = queue;
+  return html`<section class="card queue-card" aria-labelledby="leases-heading">
+    <h2 id="leases-heading">In whose hands</h2>
+    ${leases.length === 0 && html`<p class="queue-none">Nobody has a task in hand.</p>`}
+    ${leases.length > 0 && html`<div class="data-scroll" tabindex="0" role="region" aria-label="Tasks in hand, table"><table>
+      <thead><tr><th scope="col">Person</th><th scope="col">Item</th><th scope="col">Held for</th><th scope="col">Idle for</th><th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
+      <tbody>${leases.map((lease) => html`<tr key=${`${lease.task_id} ${lease.reviewer}`} class=${lease.stuck ? "stuck" : ""}>
+        <th scope="row">${lease.reviewer}</th>
+        <td class="cut"><${ItemLink} project=${project} item=${lease.item_id} /></td>
+        <td>${duration((queue.serverNow - lease.since) / 1000)}</td>
+        <td>${duration(lease.idle_seconds)}${lease.stuck && html` <span class="stuck-mark"><${Icon} name="alarm" />stuck</span>`}</td>
+        <td class="do"><button onClick=${() => onRelease(lease)}>Take back<span class="visually-hidden"> ${lease.item_id} from ${lease.reviewer}</span></button></td>
+      </tr>`)}</tbody>
+    </table></div>`}
+    ${leases.length < all && html`<p class="fine">The ${count(leases.length)} held for longest, of ${count(all)}.</p>`}
+  </section>`;
+}
+
+function Next({ shown, project, pool, onPool, onFront }) {
+  const { tasks, queue } = shown;
+  const several = queue.pools.length > 1 || (queue.pools.length === 1 && queue.pools[0].pool !== "");
+  const known = queue.pools.some((one) => one.pool === pool) ? queue.pools : [{ pool, skill: pool.replace(/!$/, ""), distressing: pool.endsWith("!"), tasks: 0 }, ...queue.pools];
+  return html`<section class="card queue-card" aria-labelledby="next-heading">
+    <header class="queue-next-top">
+      <h2 id="next-heading">Next in order</h2>
+      ${several && html`<label class="pool">Pool<select value=${pool} onChange=${(event) => onPool(event.target.value)}>
+        ${known.map((one) => html`<option key=${one.pool} value=${one.pool}>${poolName(one)} (${count(one.tasks)})</option>`)}
+      </select></label>`}
+    </header>
+    ${tasks.length === 0 && html`<p class="queue-none">Nothing waits here.</p>`}
+    <ol class="next">${tasks.map((task) => html`<${NextTask} key=${task.task_id} task=${task} project=${project} distressing=${pool.endsWith("!")} now=${shown.at} onFront=${onFront} />`)}</ol>
+  </section>`;
+}
+
+function poolName({ skill, distressing }) {
+  const name = skill === "" ? "For anybody" : skill === "expert" ? "For experts" : `Skill ${skill}`;
+  return distressing ? `${name}, distressing` : name;
+}
+
+function NextTask({ task, project, distressing, now, onFront }) {
+  const [seen, setSeen] = useState(!distressing);
+  return html`<li class="next-task">
+    <div class="next-what">
+      <p class="next-id"><${ItemLink} project=${project} item=${task.item_id}><bdi>${task.item_id}</bdi></${ItemLink}>
+        <span class="fine">${duration((now - task.created_at) / 1000)} old${task.begun ? `, ${task.decided} of ${task.needed} decided` : ""}${task.again ? ", second look" : ""}${task.in_front ? ", put in front" : ""}</span></p>
+      ${seen ? html`<p class="excerpt" dir="auto">${task.excerpt}${task.is_cut && "…"}</p>` : html`<button class="quiet" onClick=${() => setSeen(true)}>Distressing: show its text</button>`}
+    </div>
+    <${Machine} task=${task} />
+    <button disabled=${task.again} onClick=${() => onFront(task)}>To the front<span class="visually-hidden">: ${task.item_id}</span></button>
+  </li>`;
+}
+
+function Machine({ task }) {
+  if (task.blind) return html`<p class="next-machine blind-mark"><${Icon} name="blind" />Blind check</p>`;
+  return html`<p class="next-machine"><b>${labelText(task.label)}</b> ${percent(task.confidence, 0)}<span class="fine">${task.reasons.map(reasonWords).join("; ")}</span></p>`;
+}
+
+mount("queue", QueuePage);

@@ -1,0 +1,21 @@
+// Tiles: figures to read from afar.
+import { html } from "./ui.js";
+import { count, duration, percent } from "./format.js";
+
+export function Tile({ name, value, about, tone = "", bar = null }) {
+  return html`<dl class=${`card tile ${tone}`} data-tile=${name}>
+    <dt>${name}</dt>
+    <dd class="tile-value">${value}</dd>
+    ${bar !== null && html`<dd class="tile-bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, bar * 100)}%` }}></i></dd>`}
+    <dd class="tile-about">${about}</dd>
+  </dl>`;
+}
+
+// How long the oldest task has waited, and the share of those past the project's SLA.
+export function Oldest({ queue }) {
+  const share = queue.open > 0 ? queue.late / queue.open : 0;
+  const late = queue.late > 0 ? `${count(queue.late)} past it (${percent(share, 0)})` : "none past it";
+  const about = queue.sla_hours === null ? "the project names no SLA" : `SLA ${duration(queue.sla_hours * 3600)}, ${late}`;
+  return html`<${Tile} name="Oldest waiting" tone=${queue.late > 0 ? "late" : ""} about=${about}
+    value=${queue.oldest_at === null ? "–" : duration(queue.oldest_seconds)} />`;
+}

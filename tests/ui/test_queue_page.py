@@ -1,0 +1,106 @@
+"""The queue, as managers see it and act on it."""
+
+import re
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Page, expect
+
+from .test_item_page import PAYLOAD, scan, sign_in_as_manager
+from .workplace import Item, Reviewer, Workplace, apply
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+Open = Callable[..., Awaitable[Reviewer]]
+SLA = {"review": {"sla_hours": 24, "care": {"sensitive": {"kind": ["grim"]}}}}
+
+
+async def fill(work: Workplace) -> None:
+    """Make a queue: three tasks for anybody, one of them blind, one late and stuck, and one that distresses."""
+    await apply(work, SLA)
+    await work.add(
+        [
+            Item("q1", "what a day", confidence=0.55),
+            Item("q2", PAYLOAD, confidence=0.6),
+            Item("q3", "a blind one", label="negative", confidence=0.97, blind=True),
+            Item("q4", "a grim one", confidence=0.7, metadata={"kind": "grim"}),
+        ]
+    )
+    made = await work.admin.post(f"/v1/accounts/{work.reviewer}/tokens", json={"label": "test"})
+    async with work.system.review_client() as client:
+        client.headers["Authorization"] = f"Bearer {made.raise_for_status().json()['token']}"
+        (await client.post(f"/v1/projects/{work.project}/tasks/claim", json={"count": 1})).raise_for_status()
+    await work.query(
+        "UPDATE assignments SET leased_at = now() - interval '2 hours',"
+        " lease_until = now() + interval '1 hour' WHERE project = $1 AND state = 'leased'",
+        work.project,
+    )
+    await work.query(
+        "UPDATE tasks SET created_at = created_at - 200000000 WHERE task_id <="
+        " (SELECT min(task_id) FROM tasks WHERE project = $1)",
+        work.project,
+    )
+
+
+async def opened(work: Workplace, reviewer: Reviewer) -> Page:
+    await fill(work)
+    page = await sign_in_as_manager(work, reviewer, "/queue")
+    await expect(page.locator(".next-task").first).to_be_visible()
+    return page
+
+
+async def test_what_waits_and_who_holds_it(work: Workplace, reviewer: Reviewer) -> None:
+    page = await opened(work, reviewer)
+    await expect(page.locator("[data-tile='Open tasks'] .tile-value")).to_have_text("3")
+    await expect(page.locator("[data-tile='Open tasks']")).to_contain_text("1 distressing")
+    await expect(page.locator("[data-tile='In hand'] .tile-value")).to_have_text("1")
+    oldest = page.locator("[data-tile='Oldest waiting']")
+    await expect(oldest.locator(".tile-value")).to_have_text(re.compile(r"2\.3 days"))
+    await expect(oldest).to_contain_text("SLA 24 h")
+    row = page.get_by_role("row").filter(has_text=work.reviewer)
+    await expect(row).to_contain_text("stuck")
+    await row.get_by_role("button", name="Take back").click()
+    await expect(page.get_by_role("status")).to_have_text(re.compile("is back in the queue"))
+    await expect(page.get_by_text("Nobody has a task in hand.")).to_be_visible()
+    await page.goto(f"{reviewer.url}/dashboard?project={work.project}")
+    await expect(page.locator("[data-tile='Oldest waiting']")).to_contain_text("SLA 24 h")
+
+
+async def test_the_order_can_be_changed_and_blind_tasks_tell_nothing(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    page = await opened(work, reviewer)
+    tasks = page.locator(".next-task")
+    blind = tasks.filter(has_text="q3")
+    await expect(blind).to_contain_text("Blind check")
+    assert "negative" not in await blind.inner_text()
+    assert all("negative" not in str(one) for one in reviewer.payloads if "/queue" in one["_path"])
+    last = await tasks.last.locator(".item-link").inner_text()
+    await tasks.last.get_by_role("button", name="To the front").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status")).to_have_text(f"{last} comes next.")
+    await expect(tasks.first).to_contain_text(last)
+    await expect(tasks.first).to_contain_text("put in front")
+    await page.get_by_label("Pool").select_option("!")
+    await expect(tasks).to_have_count(1)
+    assert "a grim one" not in await tasks.first.inner_text()
+    await page.get_by_role("button", name="Distressing: show its text").click()
+    await expect(tasks.first).to_contain_text("a grim one")
+    await page.get_by_role("link", name="q4").click()
+    await expect(page.locator(".item-text")).to_have_text("a grim one")
+    assert await page.locator("main img, main script").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (360, "light"), (360, "dark")]
+)
+async def test_axe_finds_nothing(work: Workplace, open_page: Open, axe: str, width: int, scheme: str) -> None:
+    reviewer = await open_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = await opened(work, reviewer)
+    await scan(page, axe, width)
+
+
+async def test_an_empty_queue_says_so(work: Workplace, reviewer: Reviewer) -> None:
+    page = await sign_in_as_manager(work, reviewer, "/queue")
+    await expect(page.get_by_text("Nothing waits here.")).to_be_visible()
+    await expect(page.locator("[data-tile='Oldest waiting'] .tile-value")).to_have_text("–")
