@@ -16,7 +16,7 @@ SLA = {"review": {"sla_hours": 24, "care": {"sensitive": {"kind": ["grim"]}}}}
 
 
 async def fill(work: Workplace) -> None:
-    """Make a queue: three tasks for anybody, one of them blind, one late and stuck, and one that distresses."""
+    """Make a queue: three tasks for anybody, one blind, one late and stuck, and one that distresses."""
     await apply(work, SLA)
     await work.add(
         [

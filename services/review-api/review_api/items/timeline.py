@@ -132,6 +132,7 @@ def _machine(routes: Iterable[Part], votes: Iterable[Part], tasks: Iterable[Part
             "at": route["routed_at"],
             **versions,
             "outcome": route["outcome"],
+            **({"label": route["label"]} if route["outcome"] == "accepted" else {}),
             "reasons": route["reasons"],
             "propensity": route["propensity"],
             "audit": "audit" in route["reasons"] or rates.get(guideline, 0.0) > 0,

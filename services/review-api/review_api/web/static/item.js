@@ -145,7 +145,7 @@ function Facts({ item }) {
 const STEPS = {
   ingested: () => ({ title: "Taken in" }),
   scored: (event, spec) => ({ title: "Voted on", tone: "machine", body: html`<${Scored} event=${event} spec=${spec} />` }),
-  routed: (event) => ({ title: event.outcome === "accepted" ? "Accepted" : "Sent to people", tone: "machine", body: html`<${Routed} event=${event} />` }),
+  routed: (event) => ({ title: event.outcome === "accepted" ? "Accepted" : "Sent to people", tone: "machine", label: event.label, body: html`<${Routed} event=${event} />` }),
   task_opened: (event) => ({ title: "Task opened", tone: "people", about: taskWords(event) }),
   task_withdrawn: (event) => ({ title: "Task withdrawn", tone: "machine", label: event.label, about: "New evidence covers it: the machine's label became final before anybody had begun." }),
   decided: (event) => ({ title: `${name(event.who)} decided`, tone: "people", label: event.label, about: decidedWords(event) }),
@@ -153,6 +153,7 @@ const STEPS = {
   flagged: (event) => ({ title: `${name(event.who)} flagged it`, tone: "people", quote: event.text, about: event.flag.replaceAll("_", " ") }),
   flag_resolved: (event) => ({ title: `${name(event.who)} resolved the flag`, tone: "people", quote: event.answer }),
   settled: (event) => ({ title: "Settled", tone: "people", label: event.label }),
+  label_replaced: (event) => ({ title: "No longer final", label: event.label, about: replacedWords(event) }),
   rereview_opened: (event) => ({ title: "Opened again", tone: "people", label: event.label_before, about: "This label is doubted: others decide once more, blind." }),
   rereview_settled: (event) => ({ title: "Settled again", tone: "people", label: event.label, about: changeWords(event.changed) }),
 };
@@ -198,6 +199,11 @@ function decidedWords(event) {
   const again = event.again ? "second look, " : "";
   const expert = event.expert ? "adjudication by an expert, " : "";
   return `${again}${expert}${decimal(event.seconds)} s of active time, guideline ${event.guideline_version}`;
+}
+
+function replacedWords(event) {
+  const by = event.source === "people" ? "people" : "the machine";
+  return `Final until now: by ${by}, under guideline ${event.guideline_version}.`;
 }
 
 function changeWords(changed) {
