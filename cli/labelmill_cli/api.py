@@ -117,9 +117,36 @@ class Api:
         body = {"name": name, "roles": roles} | ({"password": password} if password else {})
         return self._call("POST", "/v1/accounts", json=body)
 
-    def add_token(self, name: str, label: str) -> str:
+    def add_token(
+        self, name: str, label: str, scopes: list[str] | None = None, days: int | None = None
+    ) -> str:
         """Create a token for an account and return it; it is shown this once."""
-        return str(self._call("POST", f"/v1/accounts/{name}/tokens", json={"label": label})["token"])
+        body: dict[str, Any] = {"label": label}
+        body |= {"scopes": scopes} if scopes else {}
+        body |= {"expires_in_days": days} if days else {}
+        return str(self._call("POST", f"/v1/accounts/{name}/tokens", json=body)["token"])
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """Return the accounts with the roles that hold in all projects."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/accounts")["accounts"]
+        return found
+
+    def members(self, project: str) -> list[dict[str, Any]]:
+        """Return who has a role in a project, or in all."""
+        found: list[dict[str, Any]] = self._call("GET", f"/v1/projects/{project}/members")["members"]
+        return found
+
+    def invite(self, project: str | None, roles: list[str], note: str, hours: int) -> str:
+        """Make an invitation to a project, or to all; return its link, which is shown this once."""
+        path = "/v1/invitations" if project is None else f"/v1/projects/{project}/invitations"
+        made = self._call("POST", path, json={"roles": roles, "note": note, "hours": hours})
+        return str(self._client.base_url.join(made["path"]))
+
+    def audit(self, count: int, subject: str | None) -> list[dict[str, Any]]:
+        """Return the newest entries of the audit log."""
+        asked = {"count": str(count)} | ({"subject": subject} if subject else {})
+        found: list[dict[str, Any]] = self._call("GET", "/v1/audit", params=asked)["entries"]
+        return found
 
     def train(self, project: str) -> dict[str, Any]:
         """Ask the trainer for a training now."""

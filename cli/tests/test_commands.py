@@ -57,7 +57,36 @@ def test_accounts_and_tokens(labelmill: Labelmill, api: Any) -> None:
     labelmill("account", "add", "ann", "--role", "manager", "--role", "reviewer")
     assert api.bodies("POST /v1/accounts") == [b'{"name":"ann","roles":["manager","reviewer"]}']
     assert labelmill("account", "token", "ann").out == "t0k3n\n"
+    labelmill("account", "token", "ann", "--scope", "read", "--scope", "ingest", "--days", "30")
+    narrow = b'{"label":"command line","scopes":["read","ingest"],"expires_in_days":30}'
+    assert api.bodies("POST /v1/accounts/ann/tokens") == [b'{"label":"command line"}', narrow]
     assert labelmill("account", "add", "ann", "--role", "king").status == 2
+
+
+def test_inviting_listing_and_reading_the_log(labelmill: Labelmill, api: Any) -> None:
+    api.on("POST /v1/projects/p/invitations", {"path": "/invitation#token=s3cret"}, 201)
+    link = labelmill("account", "invite", "-p", "p", "--note", "Ann", "--hours", "24").out.strip()
+    assert link.startswith("http://127.0.0.1:")
+    assert link.endswith("/invitation#token=s3cret")
+    body = b'{"roles":["reviewer"],"note":"Ann","hours":24}'
+    assert api.bodies("POST /v1/projects/p/invitations") == [body]
+    api.on("GET /v1/accounts", {"accounts": [{"name": "ann", "roles": ["manager", "reviewer"]}]})
+    assert "manager, reviewer" in labelmill("account", "list").out
+    member = {"name": "bob", "roles": ["reviewer"], "everywhere": []}
+    api.on("GET /v1/projects/p/members", {"members": [member]})
+    assert "roles in p" in labelmill("account", "list", "-p", "p").out
+    entry = {
+        "at": 1_700_000_000_000,
+        "by": "ann",
+        "act": "token.made",
+        "subject": "bob",
+        "project": None,
+        "detail": {"label": "[/x]"},
+    }
+    api.on("GET /v1/audit?count=50&subject=bob", {"entries": [entry]})
+    shown = labelmill("account", "audit", "--about", "bob").out
+    assert "token.made" in shown
+    assert "[/x]" in shown
 
 
 def test_training_is_asked_of_the_trainer(

@@ -8,7 +8,7 @@ import typer
 from labelmill_cli import connection
 from labelmill_cli.api import review_api
 from labelmill_cli.options import DEFAULT_HOME, Home
-from labelmill_cli.output import err, out
+from labelmill_cli.output import err, local_time, out, table
 
 app = typer.Typer(help="People and programs that may sign in.", no_args_is_help=True)
 
@@ -42,13 +42,81 @@ def add(
     )
 
 
+class Scope(StrEnum):
+    """What a token may do of what its account may."""
+
+    READ = "read"
+    INGEST = "ingest"
+    REVIEW = "review"
+    MANAGE = "manage"
+    ADMIN = "admin"
+
+
 @app.command()
 def token(
     name: Name,
     label: Annotated[str, typer.Option(help="What the token is for.")] = "command line",
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option("--scope", help="May be given several times; without any, all that the account may."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="How long it is valid; for good without it.")
+    ] = None,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Print a new token of an account. It is shown this once."""
     with review_api(connection.find(home)) as api:
-        secret = api.add_token(name, label)
+        secret = api.add_token(name, label, [one.value for one in scope or []], days)
     out.print(secret, soft_wrap=True)
+
+
+@app.command()
+def invite(
+    project: Annotated[
+        str | None, typer.Option("--project", "-p", help="Without it, to all projects.")
+    ] = None,
+    role: Annotated[list[Role] | None, typer.Option("--role", help="May be given several times.")] = None,
+    note: Annotated[str, typer.Option(help="Whom it is for; only managers see it.")] = "",
+    hours: Annotated[int, typer.Option(min=1, help="How long the link is good.")] = 72,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Print a link by which one person comes in, once (a reviewer, unless --role says otherwise)."""
+    with review_api(connection.find(home)) as api:
+        link = api.invite(project, [one.value for one in role or [Role.REVIEWER]], note, hours)
+    out.print(link, soft_wrap=True)
+
+
+@app.command("list")
+def list_accounts(
+    project: Annotated[str | None, typer.Option("--project", "-p", help="Who has a role in it.")] = None,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """List the accounts with their roles, or the members of a project."""
+    with review_api(connection.find(home)) as api:
+        found = api.accounts() if project is None else api.members(project)
+    rows = table("account", "roles in all projects", *(() if project is None else (f"roles in {project}",)))
+    for row in found:
+        if project is None:
+            rows.add_row(row["name"], ", ".join(row["roles"]))
+        else:
+            rows.add_row(row["name"], ", ".join(row["everywhere"]), ", ".join(row["roles"]))
+    out.print(rows)
+
+
+@app.command()
+def audit(
+    about: Annotated[str | None, typer.Option(help="Only what was done to this account or project.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=500, help="How many entries, the newest first.")] = 50,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Show who did what to whom."""
+    with review_api(connection.find(home)) as api:
+        entries = api.audit(count, about)
+    rows = table("when", "by", "did", "to", "project", "detail")
+    for one in entries:
+        detail = ", ".join(f"{name}: {value}" for name, value in one["detail"].items())
+        rows.add_row(
+            local_time(one["at"]), one["by"], one["act"], one["subject"], one["project"] or "", detail
+        )
+    out.print(rows)

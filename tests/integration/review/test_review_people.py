@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from labelmill_local.system import System
 from review_api.accounts.access import role_matrix
 from review_api.accounts.roles import SCOPES, scopes_for
 from review_api.app import build
 from review_api.settings import ReviewSettings
 
+from .conftest import COMMAND
 from .support import PASSWORD, PROJECT, Review, close, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -322,3 +324,30 @@ async def test_a_session_ends_when_another_begins_and_when_nobody_uses_it(review
 
     await until(over, 10)
     await page.aclose()
+
+
+async def test_who_asks_too_fast_has_to_wait(review: Review, system: System) -> None:
+    env = {"ACCOUNT_REQUESTS_PER_S": "2", "ACCOUNT_REQUESTS_BURST": "5", "ADDRESS_REQUESTS_PER_S": "0.01"}
+    env |= {"ADDRESS_REQUESTS_BURST": "4"}
+    hasty, calm = await review.account("hasty", "reviewer"), await review.account("calm", "reviewer")
+    async with system.running("review-api", argv=[*COMMAND, "http"], env=env) as api:
+        answers = [await hasty.get(f"{api.url}/v1/me") for _ in range(20)]
+        codes = [answer.status_code for answer in answers]
+        assert codes[:5] == [200] * 5
+        assert codes.count(429) >= 5
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert (refused.json()["error"], refused.headers["Retry-After"]) == ("too_many_requests", "1")
+        assert (await calm.get(f"{api.url}/v1/me")).status_code == 200, "each has their own"
+        async with review.client(url=api.url) as nobody:
+            paths = ["/dashboard", "/v1/me", "/v1/oidc", "/static/x/base.css"]
+            assert [(await nobody.get(path)).status_code for path in paths] == [200, 401, 200, 200]
+            for path in paths:
+                again = await nobody.get(path)
+                assert again.status_code == 429, path
+                assert again.headers["X-Content-Type-Options"] == "nosniff"
+            for path in ("/health/live", "/metrics"):
+                assert (await nobody.get(path)).status_code == 200
+        assert (await calm.get(f"{api.url}/v1/me")).status_code == 200, "who is known is not an address"
+        assert await api.metric("labelmill_throttled_total", by="address") >= 4
+        assert await api.metric("labelmill_throttled_total", by="account") >= 5
+    await close([hasty, calm])
