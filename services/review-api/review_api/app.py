@@ -33,6 +33,7 @@ from review_api.accounts.oidc import Provider
 from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.accounts.throttle import FilesThrottle, Throttle
+from review_api.care import wiring as care_wiring
 from review_api.guidelines import api as guidelines_api
 from review_api.guidelines import campaign_api, edge_case_api
 from review_api.guidelines.campaign_store import Campaigns
@@ -75,7 +76,6 @@ from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
 from review_api.tasks import queue_api, skills_api
 from review_api.tasks.desk import Desk
-from review_api.tasks.gates import NobodyAsked
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
 from review_api.tasks.reordering import Reordering
@@ -177,7 +177,11 @@ def _add_http(
     components += [first_admin, publishing]
     in_force, decisions = InForce(projects), Decisions(database)
     skills = SkillStore(database)
-    entrance = Entrance(skills, NobodyAsked())
+    care = care_wiring.build(
+        database, projects, in_force, access, context.metrics, most_seconds=settings.most_seconds_per_decision
+    )
+    components.append(care.attendance)
+    entrance = Entrance(skills, care.exposure, [care.breaks])
     desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
     remarks = RemarkStore(database)
     comments = Comments(remarks)
@@ -190,7 +194,7 @@ def _add_http(
     ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
-        tasks_api.router(desk, comments, access, settings.claim_most),
+        tasks_api.router(desk, comments, care.attendance, access, settings.claim_most),
         skills_api.router(skills, in_force, AuditLog(database), access),
         projects_api.router(projects, publishing, access, _prices(settings)),
         queue_api.router(
@@ -213,6 +217,7 @@ def _add_http(
         ),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
         *_guideline_routers(database, projects, publishing, desk, access),
+        *care.routers,
         web_api.router(Assets.load()),
         *accounts_routers,
     ]

@@ -104,6 +104,11 @@ class Metrics:
         self.late_tasks = self._gauge(
             "labelmill_late_tasks", "Tasks that wait for longer than the project's SLA", "project"
         )
+        # People whose pay for an hour of active time was below the project's floor, yesterday or today. Each
+        # process tells the same, so they are not to be added up.
+        self.below_floor = self._gauge(
+            "labelmill_reviewers_below_floor", "Reviewers paid below the floor", "project"
+        )
         self.outbox = self._gauge("labelmill_outbox_records", "Decisions not yet published")
         self.http_seconds = self._histogram(
             "labelmill_http_seconds", "Latency of a request", "route", "status"

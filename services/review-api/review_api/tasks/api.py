@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
+from review_api.care.attendance import Attendance
 from review_api.docs import documented
 from review_api.http import answer
 from review_api.projects.api import Project
@@ -58,13 +59,13 @@ class Task(BaseModel):
     lease: str
     lease_until: int = Field(description="Unix milliseconds")
     item_id: str
-    content: str
+    content: str = Field(description="empty if it distresses: ask to reveal it")
     metadata: dict[str, str]
     blind: bool
     suggestion: Suggestion | None
     reasons: list[str]
     kept: Any
-    sensitive: bool = Field(description="it distresses: show it when asked for")
+    sensitive: bool = Field(description="it distresses: its text comes when asked for")
     adjudication: Adjudication | None
     comments: list[CommentForRaters] = Field(description="what earlier raters say; none on a blind task")
 
@@ -77,6 +78,12 @@ class LeaseBody(BaseModel):
     """The lease that the claim gave."""
 
     lease: LeaseText
+
+
+class Heartbeat(LeaseBody):
+    """A sign that the lease is still needed."""
+
+    active: bool = Field(default=False, description="whether the person has touched anything since the last")
 
 
 class Decision(BaseModel):
@@ -113,7 +120,9 @@ class Skipped(BaseModel):
     skipped: bool
 
 
-def router(desk: Desk, comments: Comments, access: Access, claim_most: int) -> APIRouter:
+def router(
+    desk: Desk, comments: Comments, attendance: Attendance, access: Access, claim_most: int
+) -> APIRouter:
     """Return the routes about tasks."""
     routes = APIRouter(prefix="/v1", tags=["tasks"])
     reviewer = access.require("reviewer")
@@ -150,9 +159,12 @@ def router(desk: Desk, comments: Comments, access: Access, claim_most: int) -> A
         responses=documented(Lease, 401, 403, 404, 409, 413, 422),
     )
     async def heartbeat(
-        task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(of_task)]
+        task_id: TaskId, body: Heartbeat, by: Annotated[Principal, Depends(of_task)]
     ) -> Response:
+        """With `active`, the time since the last one counts as worked, though nothing was decided."""
         end = await desk.heartbeat(by, task_id, body.lease)
+        if body.active:
+            await attendance.seen(by.name)
         return answer({"task_id": task_id, "lease": body.lease, "lease_until": end})
 
     @routes.post(
@@ -167,6 +179,7 @@ def router(desk: Desk, comments: Comments, access: Access, claim_most: int) -> A
             await desk.give_back(by, task_id, body.lease)
         else:
             await desk.skip(by, task_id, body.lease, body.reason)
+            await attendance.skipped(by.name, task_id)
         return answer({"task_id": task_id, "skipped": True})
 
     @routes.post(
@@ -185,18 +198,19 @@ def router(desk: Desk, comments: Comments, access: Access, claim_most: int) -> A
 
 def _shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:
     suggestion = {"label": _raw(task.label), "confidence": task.confidence}
+    sensitive = is_sensitive(task.pool)
     return {
         "task_id": task.task_id,
         "lease": str(task.fence),
         "lease_until": task.lease_until,
         "item_id": task.item_id,
-        "content": task.content,
+        "content": "" if sensitive else task.content,
         "metadata": _without_provenance(task.metadata),
         "blind": task.blind,
         "suggestion": None if task.blind else suggestion,
         "reasons": [] if task.blind else task.reasons,
         "kept": None if task.kept is None else _raw(task.kept),
-        "sensitive": is_sensitive(task.pool),
+        "sensitive": sensitive,
         "adjudication": None if task.answers is None else {"answers": [_raw(one) for one in task.answers]},
         "comments": comments,
     }

@@ -22,10 +22,3 @@ class Sensitivity(Protocol):
 
     async def allowed(self, by: Principal, version: Version) -> bool:
         """Return whether this person may be shown distressing items of the project now."""
-
-
-class NobodyAsked:
-    """Shows distressing items to nobody: there is no way yet to say that one would see them."""
-
-    async def allowed(self, by: Principal, version: Version) -> bool:
-        return False

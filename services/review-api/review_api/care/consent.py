@@ -1,0 +1,116 @@
+"""All SQL about distressing items: who would see them, and who has been shown how many."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from labelmill.runtime.postgres import Database
+
+_CONSENT: Final = "SELECT given FROM consents WHERE reviewer = $1 AND project = $2"
+
+_SET: Final = """
+INSERT INTO consents (reviewer, project, given, changed_at) VALUES ($1, $2, $3, now())
+ON CONFLICT (reviewer, project) DO UPDATE SET given = EXCLUDED.given, changed_at = now()
+"""
+
+# Not a skip: nothing is held against anybody, and nothing is remembered of it.
+_GIVE_BACK: Final = """
+UPDATE assignments
+SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+WHERE project = $2 AND state = 'leased' AND reviewer = $1 AND right(pool, 1) = '!'
+"""
+
+# A person at a time, over all projects: two pages that open at once ask once.
+_MAY_ASK: Final = """
+WITH person AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended('asking ' || $1, 0))
+)
+INSERT INTO consents (reviewer, project, asked_at)
+SELECT $1, $2, now() FROM person
+WHERE NOT EXISTS (SELECT FROM consents WHERE reviewer = $1 AND asked_at > now() - interval '24 hours')
+  AND NOT EXISTS (SELECT FROM consents WHERE reviewer = $1 AND project = $2 AND given IS NOT NULL)
+ON CONFLICT (reviewer, project) DO UPDATE SET asked_at = now()
+RETURNING true
+"""
+
+_SHOWN: Final = "SELECT count(*) FROM reveals WHERE reviewer = $1 AND at > now() - interval '24 hours'"
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('revealing ' || $1, 0))"
+
+_HELD: Final = """
+SELECT i.content, a.project,
+       EXISTS (SELECT FROM reveals r WHERE r.reviewer = $2 AND r.task_id = $1) AS shown
+FROM assignments a JOIN tasks t USING (task_id)
+JOIN items i ON (i.project, i.item_id) = (t.project, t.item_id)
+WHERE a.task_id = $1 AND a.reviewer = $2 AND a.fence = $3 AND a.state = 'leased' AND a.lease_until > now()
+"""
+
+_PROJECT: Final = "SELECT project FROM tasks WHERE task_id = $1"
+
+_REVEAL: Final = "INSERT INTO reveals (reviewer, task_id, project) VALUES ($1, $2, $3)"
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """A distressing item that somebody asked to see. `shown` have been shown in the last 24 hours."""
+
+    content: str
+    shown: int
+
+
+class ConsentStore:
+    """Consent and what was shown, in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def consent(self, reviewer: str, project: str) -> bool | None:
+        """Return whether somebody would see distressing items; None if they have not said."""
+        given: bool | None = await self._database.pool.fetchval(_CONSENT, reviewer, project)
+        return given
+
+    async def set_consent(self, reviewer: str, project: str, *, given: bool) -> int:
+        """Store what somebody said; who withdraws gives back what they hold. Return how many."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_SET, reviewer, project, given)
+            if given:
+                return 0
+            status: str = await connection.execute(_GIVE_BACK, reviewer, project)
+            return int(status.rsplit(maxsplit=1)[-1])
+
+    async def may_ask(self, reviewer: str, project: str) -> bool:
+        """Return whether to ask somebody now, and count it as asked: they have not said yet, and were asked
+        nowhere in the last 24 hours."""
+        return bool(await self._database.pool.fetchval(_MAY_ASK, reviewer, project))
+
+    async def shown(self, reviewer: str) -> int:
+        """Return how many distressing items somebody was shown in the last 24 hours, in all projects."""
+        count: int = await self._database.pool.fetchval(_SHOWN, reviewer)
+        return count
+
+    async def project_of(self, task_id: int) -> str | None:
+        """Return the project of a task, or None if there is no such task."""
+        project: str | None = await self._database.pool.fetchval(_PROJECT, task_id)
+        return project
+
+    async def reveal(self, reviewer: str, task_id: int, fence: int, most: int) -> Revealed | None:
+        """Count a distressing item as shown and return its text; None if the lease is lost.
+
+        Raises:
+            ShownEnoughError: `most` have been shown, and this is not one of them.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_LOCK, reviewer)
+            held = await connection.fetchrow(_HELD, task_id, reviewer, fence)
+            if held is None:
+                return None
+            shown: int = await connection.fetchval(_SHOWN, reviewer)
+            if held["shown"]:
+                return Revealed(held["content"], shown)
+            if shown >= most:
+                raise ShownEnoughError
+            await connection.execute(_REVEAL, reviewer, task_id, held["project"])
+            return Revealed(held["content"], shown + 1)
+
+
+class ShownEnoughError(Exception):
+    """Somebody has been shown as many distressing items as the project allows in 24 hours."""
