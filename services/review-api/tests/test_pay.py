@@ -11,8 +11,9 @@ DAY = datetime.date(2026, 11, 27)
 
 def day(**changes: Any) -> Workday:
     usual: dict[str, Any] = {
-        "reviewer": "ada", "day": DAY, "project": "p", "decisions": 100, "checks": 0, "skips": 0, "reveals": 0,
-        "active_seconds": 3600.0, "usd_per_hour": 12.0, "usd_per_decision": None, "floor_usd_per_hour": 10.0,
+        "reviewer": "ada", "day": DAY, "project": "p", "decisions": 100, "checks": 0, "skips": 0,
+        "reveals": 0, "active_seconds": 3600.0, "usd_per_hour": 12.0, "usd_per_decision": None,
+        "floor_usd_per_hour": 10.0,
     }  # fmt: skip
     return Workday(**{**usual, **changes})
 

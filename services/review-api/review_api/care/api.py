@@ -205,7 +205,7 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
         responses=documented(RevealedShown, 401, 403, 404, 409, 413, 422),
     )
     async def reveal(
-        task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(reviewer)]
+        task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(of_task)]
     ) -> Response:
         """Counts once a task. 403 `sensitive_full` once enough were shown within 24 hours: skip it then."""
         lease = (

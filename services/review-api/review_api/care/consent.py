@@ -19,13 +19,11 @@ SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until
 WHERE project = $2 AND state = 'leased' AND reviewer = $1 AND right(pool, 1) = '!'
 """
 
-# A person at a time, over all projects: two pages that open at once ask once.
-_MAY_ASK: Final = """
-WITH person AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock(hashtextextended('asking ' || $1, 0))
-)
+_ASKING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('asking ' || $1, 0))"
+
+_ASK: Final = """
 INSERT INTO consents (reviewer, project, asked_at)
-SELECT $1, $2, now() FROM person
+SELECT $1, $2, now()
 WHERE NOT EXISTS (SELECT FROM consents WHERE reviewer = $1 AND asked_at > now() - interval '24 hours')
   AND NOT EXISTS (SELECT FROM consents WHERE reviewer = $1 AND project = $2 AND given IS NOT NULL)
 ON CONFLICT (reviewer, project) DO UPDATE SET asked_at = now()
@@ -80,7 +78,10 @@ class ConsentStore:
     async def may_ask(self, reviewer: str, project: str) -> bool:
         """Return whether to ask somebody now, and count it as asked: they have not said yet, and were asked
         nowhere in the last 24 hours."""
-        return bool(await self._database.pool.fetchval(_MAY_ASK, reviewer, project))
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            # One after the other: two pages that open at once ask once.
+            await connection.execute(_ASKING, reviewer)
+            return bool(await connection.fetchval(_ASK, reviewer, project))
 
     async def shown(self, reviewer: str) -> int:
         """Return how many distressing items somebody was shown in the last 24 hours, in all projects."""

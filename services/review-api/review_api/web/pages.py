@@ -15,7 +15,7 @@ class PageSpec:
 
 
 PAGES: Final = (
-    PageSpec("review", "/", "Review", ("review", "panels")),
+    PageSpec("review", "/", "Review", ("review", "panels", "care")),
     PageSpec("work", "/work", "My work", ("work",)),
     PageSpec("queue", "/queue", "Queue", ("dashboard", "queue")),
     PageSpec("item", "/item", "Items", ("item",)),
@@ -23,4 +23,5 @@ PAGES: Final = (
     PageSpec("people", "/people", "People", ("people",)),
     PageSpec("account", "/account", "Your account", ("people",)),
     PageSpec("invitation", "/invitation", "Invitation", ("people",)),
+    PageSpec("me", "/me", "My accuracy and pay", ("me",)),
 )

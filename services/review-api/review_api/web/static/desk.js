@@ -5,6 +5,7 @@ import { call, segment } from "./http.js";
 import { keep } from "./kept.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
+import { restOf } from "./rest.js";
 import { read, write } from "./storage.js";
 
 const HELD = 3; // the task shown and those after it
@@ -45,6 +46,7 @@ export class Desk {
     this.status = null;
     this.phase = "loading"; // loading | working | empty | forbidden | stopped
     this.stop = null; // why no task is given out, when stopped
+    this.rest = null; // the break or the end of the day that is due, until the person goes on
     this.decidedToday = account.decisions_today ?? 0;
     this.paceStamps = [];
     this.answeredAt = null; // of the answer whose next task is not on the screen yet
@@ -119,7 +121,7 @@ export class Desk {
   }
 
   async fill() {
-    if (this.filling || this.closed || this.holds.idle) return this.settle();
+    if (this.filling || this.closed || this.holds.idle || this.rest !== null) return this.settle();
     this.filling = true;
     try {
       // Answers given meanwhile leave more room. Fewer than asked for: there are no more just now.
@@ -166,7 +168,14 @@ export class Desk {
     if (error.status !== 403) return this.failed(error) || this.notify("trouble", error.message);
     this.phase = error.code === "forbidden" ? "forbidden" : "stopped";
     this.stop = error;
+    this.rest = restOf(error);
     return undefined;
+  }
+
+  endRest() {
+    this.rest = null;
+    this.phase = "loading";
+    return this.fill();
   }
 
   // Returns whether that was all there is to do about an error.
@@ -178,6 +187,7 @@ export class Desk {
 
   // Draws, and looks again later when there was nothing to do.
   settle() {
+    if (this.rest !== null) this.phase = "stopped";
     if (this.tasks.length > 0 && this.phase !== "forbidden") this.phase = "working";
     if ((this.phase === "empty" || this.phase === "stopped") && !this.polling) {
       this.polling = true;

@@ -45,13 +45,14 @@ export class Holds {
 
   // `held` are tasks, or entries of the outbox: what has a `task_id` and a `lease`.
   async beat(held) {
+    const active = this.lastSignAt > this.lastBeatAt; // all the server learns of what the person does here
     this.lastBeatAt = Date.now();
-    await Promise.all(held.map((one) => this.beatOne(one)));
+    await Promise.all(held.map((one) => this.beatOne(one, active)));
   }
 
-  async beatOne(one) {
+  async beatOne(one, active) {
     try {
-      const answer = await call("POST", taskPath(one.task_id, "heartbeat"), { lease: one.lease });
+      const answer = await call("POST", taskPath(one.task_id, "heartbeat"), { lease: one.lease, active });
       this.learn(answer.lease_until - answer.serverNow);
     } catch (error) {
       if (error.status === 409 || error.status === 404) this.onLost(one);

@@ -9,6 +9,8 @@ import { actionOf, keyOfAction, labelIndex, useKeys, useSingleKeys } from "./key
 import { waitingAnswers } from "./outbox.js";
 import { Guideline, Help } from "./panels.js";
 import { mount } from "./page.js";
+import { Resting } from "./rest.js";
+import { ConsentQuestion, HIDDEN, useVeil } from "./sensitive.js";
 import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
@@ -39,10 +41,12 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
   const textSize = useTextSize();
   const main = useRef(null);
   const shown = useShown(desk);
+  const veil = useVeil(desk.current);
   useFocusKept(main);
   const { labels } = project.spec;
 
   const choose = (label) => {
+    if (!veil.open) return desk.say("The text is hidden. Show it first, or skip it.", { andTask: false });
     if (shown.current.task !== desk.current || Date.now() - shown.current.at < SETTLE_MS) return;
     setPressed(label);
     setTimeout(() => setPressed(null), PRESSED_MS);
@@ -59,6 +63,7 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
     undo: () => desk.undo(),
     flag: ask("flag"),
     comment: ask("comment"),
+    reveal: veil.toggle,
     guideline: toggleGuideline,
     larger: textSize.larger,
     smaller: textSize.smaller,
@@ -85,7 +90,8 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
       <main class="work" ref=${main} tabindex="-1">
         <${Progress} desk=${desk} />
         <${Notices} desk=${desk} />
-        <${Stage} desk=${desk} project=${project} singleKeys=${singleKeys} pressed=${pressed} onChoose=${choose} />
+        <${ConsentQuestion} project=${project} />
+        <${Stage} desk=${desk} project=${project} veil=${veil} singleKeys=${singleKeys} pressed=${pressed} onChoose=${choose} />
         <${Actions} desk=${desk} actions=${actions} singleKeys=${singleKeys} guidelineOpen=${guidelineOpen} textSize=${textSize} />
       </main>
       ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
@@ -132,14 +138,14 @@ function useShown(desk) {
   return shown;
 }
 
-function Stage({ desk, project, singleKeys, pressed, onChoose }) {
+function Stage({ desk, project, veil, singleKeys, pressed, onChoose }) {
   const task = desk.current;
   if (desk.phase === "forbidden") return html`<${Blank} title="This account does not review">
     <p>Ask a manager for the reviewer role. The <a href="/dashboard${location.search}">dashboard</a> is open to you.</p>
   </${Blank}>`;
   if (task === null) return html`<${NothingHere} desk=${desk} project=${project} />`;
   return html`
-    <${TaskCard} task=${task} />
+    <${TaskCard} task=${task} veil=${veil} onGiveBack=${() => desk.skip("")} />
     ${task.lost && html`<${LostTask} onNext=${() => desk.next()} />`}
     <${Labels} labels=${project.spec.labels} task=${task} singleKeys=${singleKeys} pressed=${pressed} onChoose=${onChoose} />
   `;
@@ -149,6 +155,7 @@ function NothingHere({ desk, project }) {
   if (desk.link.down) return html`<${Blank} title="That was all that had been loaded">
     <p>Your answers are safe. The next task comes with the connection.</p>
   </${Blank}>`;
+  if (desk.rest !== null) return html`<${Resting} rest=${desk.rest} unsent=${desk.unsent} onOver=${() => desk.endRest()} />`;
   if (desk.phase === "stopped") return html`<${Blank} title="Not just now"><p>${desk.stop.message}</p></${Blank}>`;
   if (desk.phase !== "empty") return html`<div class="card task waiting" aria-busy="true"><span class="visually-hidden">Loading</span></div>`;
   const done = desk.decidedToday;
@@ -222,7 +229,7 @@ function Actions({ desk, actions, singleKeys, guidelineOpen, textSize }) {
 // Says to a screen reader what just happened and what the next text is.
 function Announcer({ desk }) {
   const task = desk.current;
-  const next = task && desk.saysTask !== false ? `${task.blind ? "Blind check. " : ""}${task.content}` : "";
+  const next = task && desk.saysTask !== false ? `${task.blind ? "Blind check. " : ""}${task.sensitive ? HIDDEN : task.content}` : "";
   return html`<div class="visually-hidden" aria-live="polite" aria-atomic="true" data-announcer>${desk.said} ${next}</div>`;
 }
 

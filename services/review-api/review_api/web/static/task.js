@@ -3,13 +3,14 @@ import { html, useLayoutEffect, useRef } from "./ui.js";
 import { percent, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { labelKey } from "./keys.js";
+import { Veiled } from "./sensitive.js";
 
 const LONG_TEXT = 420;
 
-export function TaskCard({ task }) {
+export function TaskCard({ task, veil, onGiveBack }) {
   const scroller = useRef(null);
   useLayoutEffect(() => {
-    scroller.current.scrollTop = 0;
+    if (scroller.current) scroller.current.scrollTop = 0;
   }, [task.task_id]);
   const long = task.content.length > LONG_TEXT;
   return html`<article class="card task" aria-labelledby="task-heading">
@@ -18,8 +19,10 @@ export function TaskCard({ task }) {
       <${Metadata} task=${task} />
       ${task.adjudication ? html`<${AdjudicationHint} answers=${task.adjudication.answers} />` : task.blind && html`<${BlindHint} />`}
     </header>
-    <div class=${long ? "task-text long" : "task-text"} dir="auto" ref=${scroller} tabindex=${long ? 0 : undefined}
-      role=${long ? "region" : undefined} aria-label=${long ? "Text of the task" : undefined}>${task.content}</div>
+    ${task.sensitive
+      ? html`<${Veiled} key=${task.task_id} veil=${veil} onGiveBack=${onGiveBack} />`
+      : html`<div class=${long ? "task-text long" : "task-text"} dir="auto" ref=${scroller} tabindex=${long ? 0 : undefined}
+      role=${long ? "region" : undefined} aria-label=${long ? "Text of the task" : undefined}>${task.content}</div>`}
     ${task.suggestion && html`<${Suggestion} suggestion=${task.suggestion} />`}
     ${task.comments?.length > 0 && html`<${Comments} comments=${task.comments} />`}
     ${task.remarks?.length > 0 && html`<p class="remarks">${task.remarks.join(" ")}</p>`}
