@@ -81,6 +81,14 @@ class Api:
         """Yield who decided what, one JSON document each."""
         return self._lines(f"/v1/projects/{project}/decisions", {})
 
+    def pay(self, project: str, days: dict[str, str]) -> dict[str, Any]:
+        """Return people's days and what they earn; `days` holds `since` and `until`, where given."""
+        return self._call("GET", f"/v1/projects/{project}/pay", params=days)
+
+    def payroll(self, project: str, days: dict[str, str]) -> bytes:
+        """Return the same days as CSV."""
+        return _checked(self._client.get(f"/v1/projects/{project}/pay.csv", params=days)).content
+
     def status(self, project: str) -> dict[str, Any]:
         """Return the project's counts."""
         return self._call("GET", f"/v1/projects/{project}/status")

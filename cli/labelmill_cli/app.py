@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "ingest": "items",
     "status": "status",
     "agreement": "agreement",
+    "pay": "pay",
     "export": "items",
     "dlq": "dlq",
     "train": "train",

@@ -31,7 +31,7 @@ function Pause({ rest, left, unsent }) {
   const full = rest.reason === "day_full";
   return html`<section class="rest" aria-labelledby="rest-heading" data-rest=${rest.reason}>
     <${Clock} rest=${rest} left=${left} />
-    <h1 id="rest-heading" role="status">${full ? "That is enough for today" : "Time for a break"}</h1>
+    <div role="status"><h1 id="rest-heading">${full ? "That is enough for today" : "Time for a break"}</h1></div>
     ${full
       ? html`<p>You have worked as long as a day should be. The tasks wait for you; from ${dateTime(rest.until)} you are welcome back.</p>`
       : html`<p>You have worked for a while without a pause. Get up, look out of a window, drink something. You can close this page: new
@@ -57,7 +57,7 @@ function Over({ onOver }) {
   const button = useRef(null);
   useEffect(() => button.current.focus(), []);
   return html`<section class="rest" aria-labelledby="rest-heading" data-rest="over">
-    <h1 id="rest-heading" role="status">Welcome back</h1>
+    <div role="status"><h1 id="rest-heading">Welcome back</h1></div>
     <p>The break is over. Go on when you are ready.</p>
     <button class="primary" ref=${button} onClick=${onOver}>Go on <kbd aria-hidden="true">Enter</kbd></button>
   </section>`;

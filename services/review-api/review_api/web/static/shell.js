@@ -21,7 +21,7 @@ function Logo() {
 const PAGES = [
   ["review", "/", "Review", []],
   ["work", "/work", "My work", []],
-  ["me", "/me", "Me", ["reviewer"]],
+  ["me", "/me", "Me", []],
   ["dashboard", "/dashboard", "Dashboard", []],
   ["queue", "/queue", "Queue", ["manager"]],
   ["item", "/item", "Items", ["manager"]],
