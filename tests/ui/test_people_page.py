@@ -73,7 +73,8 @@ async def test_a_manager_invites_and_the_invited_comes_in(
 
     await page.reload()
     await expect(page.get_by_text("used by ines_ui")).to_be_visible()
-    await page.get_by_label("Role of ines_ui").select_option("Manager and reviewer")
+    async with page.expect_response(lambda answer: answer.request.method == "PUT"):
+        await page.get_by_label("Role of ines_ui").select_option("Manager and reviewer")
     await guest.page.reload()
     await expect(guest.page.get_by_role("heading", name="Members")).to_be_visible()
     await page.get_by_role("button", name="Remove ines_ui").click()
