@@ -189,6 +189,19 @@ async def test_who_withdraws_gives_back_what_is_distressing_and_nothing_else_cha
     await close([ann, bob])
 
 
+async def test_what_was_skipped_unseen_stays_unseen(review: Review) -> None:
+    await set_review(review, f"{{care: {SENSITIVE % 5}}}")
+    await make_distressing(review, 1)
+    ann = await review.account("care-unseen", "reviewer")
+    await consent(review, ann)
+    [task] = await review.claim(ann)
+    (await ann.post(f"/v1/tasks/{task['task_id']}/skip", json={"lease": task["lease"]})).raise_for_status()
+    mine = (await ann.get(f"/v1/me/skips?project={review.project}")).raise_for_status().text
+    assert str(task["item_id"]) in mine
+    assert "what a day" not in mine
+    await ann.aclose()
+
+
 async def test_enough_distressing_items_are_enough_until_a_day_has_passed(review: Review) -> None:
     await set_review(review, f"{{care: {SENSITIVE % 2}}}")
     await make_distressing(review, 4)

@@ -12,9 +12,13 @@ from review_api.remarks.store import MOST_EXCERPT
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
+# Who skipped a distressing text unseen must not come upon it in the list of what they skipped.
 _EXCERPT: Final = """
 LEFT JOIN LATERAL (
-    SELECT left(content, {most}) AS excerpt FROM items i
+    SELECT CASE WHEN EXISTS (
+               SELECT FROM assignments a WHERE a.task_id = r.task_id AND right(a.pool, 1) = '!' OFFSET 0
+           ) THEN 'A distressing text, hidden here.' ELSE left(content, {most}) END AS excerpt
+    FROM items i
     WHERE i.project = r.project AND i.item_id = r.item_id OFFSET 0
 ) i ON true
 """.replace("{most}", str(MOST_EXCERPT))
