@@ -1,8 +1,10 @@
-"""Hostile requests to every operation of the OpenAPI document: the server never fails, and answers as it says."""
+"""Hostile requests to every operation of the OpenAPI document: the server answers as it says, and never fails."""
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 import schemathesis
@@ -23,6 +25,12 @@ labels: [{{name: positive}}, {{name: negative}}]
 guideline: Say which.
 voters: [{{name: llm, type: llm, model: m}}]
 """
+
+
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(_: schemathesis.SerializationContext, value: Any) -> bytes:
+    """Lines of JSON: one that was generated, and one that fits."""
+    return b"\n".join([msgspec.json.encode(str(value)), b'{"item_id": "i", "content": "text"}'])
 
 
 def _schema() -> OpenApiSchema:

@@ -142,6 +142,7 @@ def return_router(desk: AwayDesk, arrivals: Arrivals, access: Access, door: Door
         CALLBACK_PATH,
         summary="Come back from the provider",
         responses=documented(None, 422, 429, status=303),
+        response_class=Response,
         status_code=303,
         dependencies=[Depends(access.unknown())],
     )

@@ -24,7 +24,8 @@ INSERT INTO queue_orders (project, basis) VALUES ($1, $2)
 ON CONFLICT (project) DO UPDATE SET basis = EXCLUDED.basis, ordered_at = now()
 """
 
-# What was asked for because people differ, or again, keeps its place.
+# What was asked for because people differ, or again, keeps its place; and so does what a manager put in front,
+# below 0.
 _WAITING: Final = """
 SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra
 """
@@ -50,7 +51,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT o.task_id, o.slot FROM assignments o
         WHERE o.task_id = n.task_id AND o.state = 'open' AND NOT o.again AND NOT o.extra
-          AND (o.pool, o.priority) IS DISTINCT FROM (n.pool, n.priority)
+          AND o.priority >= 0 AND (o.pool, o.priority) IS DISTINCT FROM (n.pool, n.priority)
         FOR UPDATE SKIP LOCKED
     ) a
 ) f
