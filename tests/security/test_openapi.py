@@ -1,4 +1,4 @@
-"""Hostile requests to every operation of the OpenAPI document: the server answers as it says, and never fails."""
+"""Hostile requests to every operation of the OpenAPI document: the server answers as it says."""
 
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from labelmill_local.system import System
 from review_api.app import build
 from review_api.settings import ReviewSettings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 EXAMPLES = 12
@@ -44,6 +45,8 @@ def _schema() -> OpenApiSchema:
 SCHEMA = _schema()
 OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
 ENDS_THE_SIGN_IN = {"POST /v1/logout"}
+SAYS_MORE_THAN_A_SCHEMA = {"POST /v1/projects/{project}/items"}
+"""Bodies of which the document cannot say what is taken: lines, packed or not."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -59,6 +62,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
 def test_an_operation_answers_as_its_document_says(system: System, label: str) -> None:
     operation = OPERATIONS[label]
     headers = {"Authorization": f"Bearer {system.admin_token}"}
+    excluded = [positive_data_acceptance] if label in SAYS_MORE_THAN_A_SCHEMA else []
 
     @settings(
         max_examples=EXAMPLES,
@@ -72,7 +76,7 @@ def test_an_operation_answers_as_its_document_says(system: System, label: str) -
     def attack(case: schemathesis.Case) -> None:
         if "project" in case.path_parameters and len(str(case.path_parameters["project"])) % 2:
             case.path_parameters["project"] = PROJECT  # else nothing but 404 would be seen
-        case.call_and_validate(base_url=system.services[0].url, headers=headers)
+        case.call_and_validate(base_url=system.services[0].url, headers=headers, excluded_checks=excluded)
 
     attack()
 
