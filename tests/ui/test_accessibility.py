@@ -17,7 +17,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 EVERYWHERE = None
-COLOURED = frozenset({"sign in", "suggestion", "blind", "offline", "dashboard"})
+COLOURED = frozenset({"sign in", "suggestion", "comment", "remarked", "blind", "offline", "dashboard"})
 """Places that between them show every colour and every layout: names, roles and order are the same anyway."""
 
 # Colours that change are measured once they have changed: nothing is pressed, nothing fades.
@@ -95,7 +95,15 @@ async def test_axe_finds_nothing(
     await scan("help")
     await reviewer.press("Escape", "s")
     await scan("skip")
-    await reviewer.press("Escape", "g")
+    await reviewer.press("Escape", "f")
+    await scan("flag")
+    await reviewer.press("Escape", "c")
+    await scan("comment")
+    await page.keyboard.type("to whom it may concern")
+    await reviewer.press("Control+Enter")
+    await expect(page.locator(".remarks")).to_be_visible()
+    await scan("remarked")
+    await reviewer.press("g")
     await scan("guideline toggled")
     await page.wait_for_timeout(250)
     await reviewer.press("1")

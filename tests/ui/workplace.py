@@ -41,7 +41,7 @@ Judge how **the writer** feels, not how you feel.
 
 @dataclass(frozen=True)
 class Item:
-    """An item with what the machine says about it. `accepted` items become no task."""
+    """An item with what the machine says about it, and the decisions it needs. `accepted` items become no task."""
 
     item_id: str
     content: str
@@ -49,6 +49,7 @@ class Item:
     confidence: float = 0.6
     blind: bool = False
     accepted: bool = False
+    needed: int = 1
     metadata: dict[str, str] = field(default_factory=dict)
     cost_usd: float = 0.0
 
@@ -155,7 +156,9 @@ def _routed(work: Workplace, item: Item) -> LabelAccepted | ReviewRequested:
     if item.accepted:
         return LabelAccepted(reasons=["confident"], propensity=0.02, **common)
     reasons = ["audit"] if item.blind else ["low_confidence"]
-    return ReviewRequested(reasons=reasons, propensity=1.0, blind=item.blind, **common)
+    return ReviewRequested(
+        reasons=reasons, propensity=1.0, blind=item.blind, decisions_needed=item.needed, **common
+    )
 
 
 @dataclass

@@ -229,20 +229,19 @@ export class Desk {
 
   // Something is wrong with the item: `reason` is one that the server knows.
   flag(reason, name, text) {
-    const task = this.current;
-    if (task === null) return;
-    this.outbox.add(this.entry(task, "flag", [name, text].filter(Boolean).join(": "), { lease: task.lease, reason, text }));
-    this.remarked(task, `Flagged: ${name}.`);
+    this.remark("flag", { reason, text }, [name, text].filter(Boolean).join(": "), `Flagged: ${name}.`);
   }
 
   comment(text, audience) {
-    const task = this.current;
-    if (task === null) return;
-    this.outbox.add(this.entry(task, "comment", text, { lease: task.lease, text, audience }));
-    this.remarked(task, "Commented.");
+    this.remark("comment", { text, audience }, text, "Commented.");
   }
 
-  remarked(task, said) {
+  // What is said about the task in hand, which stays there: a `POST` of `fields` to the task's `kind`. `text` is shown
+  // again should it come too late, `said` tells that it is done.
+  remark(kind, fields, text, said) {
+    const task = this.current;
+    if (task === null || task.lost) return;
+    this.outbox.add(this.entry(task, kind, text, { lease: task.lease, ...fields }));
     task.remarks = [...(task.remarks ?? []), said];
     this.save();
     this.say(said, { andTask: false });
@@ -287,7 +286,7 @@ export class Desk {
 
   keepText(entry, why) {
     keep(this.account.name, entry, why);
-    const what = { decision: "answer", flag: "flag", comment: "comment" }[entry.kind];
+    const what = entry.kind === "decision" ? "answer" : entry.kind.replace("-", " ");
     this.notify("kept", `Your ${what} “${entry.text}” ${why} It is kept on the page My work.`, entry);
   }
 

@@ -83,7 +83,8 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
     return true;
   }, singleKeys);
 
-  const close = useCallback(() => setDialog(null), []);
+  // A dialog hears late that it was closed: the next one may be open by then.
+  const closed = (what) => () => setDialog((now) => (now === what ? null : now));
   return html`
     <${Banner} desk=${desk} />
     <div class=${guidelineOpen ? "bench with-guideline" : "bench"}>
@@ -97,11 +98,11 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
       ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
     </div>
     <${Announcer} desk=${desk} />
-    ${dialog === "help" && html`<${Help} labels=${labels} actions=${actions} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${close} />`}
-    ${dialog === "skip" && html`<${SkipDialog} onSkip=${answered((reason) => desk.skip(reason))} onClose=${close} />`}
-    ${dialog === "flag" && html`<${FlagDialog} onClose=${close}
+    ${dialog === "help" && html`<${Help} labels=${labels} actions=${actions} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${closed("help")} />`}
+    ${dialog === "skip" && html`<${SkipDialog} onSkip=${answered((reason) => desk.skip(reason))} onClose=${closed("skip")} />`}
+    ${dialog === "flag" && html`<${FlagDialog} onClose=${closed("flag")}
       onFlag=${answered((reason, text) => desk.flag(reason, FLAGS[reason], text))} />`}
-    ${dialog === "comment" && html`<${CommentDialog} blind=${desk.current?.blind} onClose=${close}
+    ${dialog === "comment" && html`<${CommentDialog} blind=${desk.current?.blind} onClose=${closed("comment")}
       onComment=${answered((text, audience) => desk.comment(text, audience))} />`}
   `;
 }

@@ -25,6 +25,7 @@ function Work({ account, project, onExpired }) {
     ["skips", "Skips", Skips],
     ["flags", "Flags", Flags],
     ["comments", "Comments", Comments],
+    ["edge-cases", "Edge cases", EdgeCases],
     ["late", "Came too late", Late],
     ...(open === null ? [] : [["reviewers", `From reviewers (${open.flags.length})`, FromReviewers]]),
   ];
@@ -192,6 +193,30 @@ function Flags({ project, onExpired }) {
     ${(row) => html`<${Item} row=${row} aside=${html`<span class=${row.resolved_at ? "chip done" : "chip"}>${row.resolved_at ? "resolved" : "open"}</span>`}>
       <p class="row-said"><strong>${FLAGS[row.reason]}</strong> ${row.text}</p>
       ${row.answer && html`<p class="row-answer">A manager: ${row.answer}</p>`}
+    </${Item}>`}
+  </${Rows}>`;
+}
+
+// The server gives the newest hundred of these, in one go.
+function EdgeCases({ project, onExpired }) {
+  const [list, setList] = useState({ rows: null, next: null, problem: "" });
+  useEffect(() => {
+    const load = async () => {
+      try {
+        const { edge_cases } = await call("GET", `/v1/projects/${segment(project.project)}/edge-cases/mine`);
+        setList({ rows: edge_cases, next: null, problem: "" });
+      } catch (error) {
+        if (error.status === 401) onExpired();
+        setList({ rows: [], next: null, problem: error.message });
+      }
+    };
+    load();
+  }, [project.project]);
+  return html`<${Rows} list=${list} empty="No edge cases raised.">
+    ${(one) => html`<${Item} key=${one.edge_case_id} row=${{ ...one, excerpt: one.content?.slice(0, 300), at: one.raised_at }} aside=${html`
+      <span class=${one.state === "open" ? "chip" : "chip done"}>${one.published_in ? `in version ${one.published_in}` : one.state}</span>`}>
+      <p class="row-said">${one.question}</p>
+      ${(one.answer || one.example_label) && html`<p class="row-answer">A manager: ${one.example_label && html`<strong>${one.example_label}</strong> `}${one.answer}</p>`}
     </${Item}>`}
   </${Rows}>`;
 }
