@@ -1,5 +1,5 @@
-"""My work: what a reviewer did, said and is told, and what managers answer; and the states of the review page that
-only come up among several people."""
+"""My work: what a reviewer did, said and is told, and what managers answer; and the states of the review page
+that only come up among several people."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -41,7 +41,8 @@ Judge how **the writer** feels, not how you feel.
 
 @dataclass(frozen=True)
 class Item:
-    """An item with what the machine says about it, and the decisions it needs. `accepted` items become no task."""
+    """An item with what the machine says about it. `accepted` items become no task; others need `needed`
+    decisions."""
 
     item_id: str
     content: str

@@ -102,7 +102,7 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
     ${dialog === "skip" && html`<${SkipDialog} onSkip=${answered((reason) => desk.skip(reason))} onClose=${closed("skip")} />`}
     ${dialog === "flag" && html`<${FlagDialog} onClose=${closed("flag")}
       onFlag=${answered((reason, text) => desk.flag(reason, FLAGS[reason], text))} />`}
-    ${dialog === "comment" && html`<${CommentDialog} blind=${desk.current?.blind} onClose=${closed("comment")}
+    ${dialog === "comment" && html`<${CommentDialog} blind=${desk.current?.blind && !desk.current.adjudication} onClose=${closed("comment")}
       onComment=${answered((text, audience) => desk.comment(text, audience))} />`}
   `;
 }
@@ -212,19 +212,30 @@ function Actions({ desk, actions, singleKeys, guidelineOpen, textSize }) {
   const key = (name) => singleKeys && html`<kbd aria-hidden="true">${keyOfAction(name)}</kbd>`;
   const last = desk.history.at(-1);
   const noTask = !desk.current || desk.current.lost;
-  return html`<div class="actions">
-    <button onClick=${actions.skip} disabled=${noTask}><${Icon} name="skip" />Skip ${key("skip")}</button>
-    <button onClick=${actions.undo} disabled=${!last}><${Icon} name="undo" />Undo ${key("undo")}</button>
-    <button onClick=${actions.flag} disabled=${noTask}><${Icon} name="flag" />Flag ${key("flag")}</button>
-    <button onClick=${actions.comment} disabled=${noTask}><${Icon} name="comment" />Comment ${key("comment")}</button>
-    <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${desk.outbox.has(last.id) && html`<span class="fine"> · sending</span>`}`}</p>
-    <span class="pair" role="group" aria-label="Size of the text">
-      <button class="square" onClick=${textSize.smaller} disabled=${textSize.isSmallest} aria-label="Smaller text" title="Smaller text">A−</button>
-      <button class="square" onClick=${textSize.larger} disabled=${textSize.isLargest} aria-label="Larger text" title="Larger text">A+</button>
-    </span>
-    <button onClick=${actions.guideline} aria-expanded=${guidelineOpen} aria-controls="guideline"><${Icon} name="book" />Guideline ${key("guideline")}</button>
-    <button onClick=${actions.help}><${Icon} name="help" />Help ${key("help")}</button>
-  </div>`;
+  return html`
+    <div class="actions" role="group" aria-label="About this task">
+      <button onClick=${actions.skip} disabled=${noTask}><${Icon} name="skip" />Skip ${key("skip")}</button>
+      <button onClick=${actions.undo} disabled=${!last}><${Icon} name="undo" />Undo ${key("undo")}</button>
+      <button onClick=${actions.flag} disabled=${noTask}><${Icon} name="flag" />Flag ${key("flag")}</button>
+      <button onClick=${actions.comment} disabled=${noTask}><${Icon} name="comment" />Comment ${key("comment")}</button>
+    </div>
+    <div class="actions below">
+      <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${desk.outbox.has(last.id) && html`<span class="fine"> · sending</span>`}`}</p>
+      <${TextSizes} textSize=${textSize} />
+      <button onClick=${actions.guideline} aria-expanded=${guidelineOpen} aria-controls="guideline"><${Icon} name="book" />Guideline ${key("guideline")}</button>
+      <button onClick=${actions.help}><${Icon} name="help" />Help ${key("help")}</button>
+    </div>`;
+}
+
+function TextSizes({ textSize }) {
+  return html`<span class="pair" role="group" aria-label="Size of the text">
+    <button class="square" onClick=${textSize.smaller} disabled=${textSize.isSmallest} title="Smaller text">
+      <span aria-hidden="true">A−</span><span class="visually-hidden">Smaller text</span>
+    </button>
+    <button class="square" onClick=${textSize.larger} disabled=${textSize.isLargest} title="Larger text">
+      <span aria-hidden="true">A+</span><span class="visually-hidden">Larger text</span>
+    </button>
+  </span>`;
 }
 
 // Says to a screen reader what just happened and what the next text is.
