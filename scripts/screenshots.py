@@ -3,8 +3,8 @@
     PASSWORD=... python scripts/screenshots.py http://127.0.0.1:18080 PROJECT NAME [PAGE...]
 
 NAME is an account with the roles reviewer and manager; PAGE are names from review_api/web/pages.py, all of
-them unless given. Pages that a link alone leads to are left out. Needs the packages of requirements-dev.lock, and
-Chromium.
+them unless given. Pages that a link alone leads to are left out. Needs the packages of
+requirements-dev.lock, and Chromium.
 """
 
 import os

@@ -153,10 +153,10 @@ async def test_who_adjudicates_sees_the_answers_and_comments_without_names(
 
 async def test_who_is_given_no_task_is_told_why(work: Workplace, reviewer: Reviewer) -> None:
     await work.add(items("first text"))
-    body = {"error": "break_due", "detail": "A break of 5 minutes is due."}
+    body = {"error": "paused", "detail": "A manager looks at your last answers."}
     await reviewer.page.route("**/claim", lambda route: route.fulfill(status=403, json=body))
     await reviewer.sign_in(work)
-    await expect(reviewer.page.get_by_text("A break of 5 minutes is due.")).to_be_visible()
+    await expect(reviewer.page.get_by_text("A manager looks at your last answers.")).to_be_visible()
     await reviewer.page.unroute("**/claim")
     await reviewer.sees("first text")  # by itself, once it may be
 

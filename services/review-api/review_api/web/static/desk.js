@@ -260,7 +260,7 @@ export class Desk {
       lease: task.lease,
       item_id: task.item_id,
       project: this.project.project,
-      excerpt: task.content.slice(0, 80),
+      excerpt: task.sensitive ? "" : task.content.slice(0, 80), // shown again without being asked for
     };
   }
 

@@ -202,7 +202,7 @@ function keptSentence(unsent) {
 function Notices({ desk }) {
   return html`<div class="notices" role="alert">
     ${desk.notices.map((notice) => html`<div key=${notice.id} class=${`notice ${notice.kind === "kept" ? "people" : "bad"}`}>
-      <p>${notice.text}${notice.entry && html` <span class="fine">“${notice.entry.excerpt}”</span>`}</p>
+      <p>${notice.text}${notice.entry?.excerpt && html` <span class="fine">“${notice.entry.excerpt}”</span>`}</p>
       <button class="quiet square" onClick=${() => desk.dismiss(notice.id)} aria-label="Dismiss"><${Icon} name="close" /></button>
     </div>`)}
   </div>`;
