@@ -24,7 +24,7 @@ INSERT INTO queue_orders (project, basis) VALUES ($1, $2)
 ON CONFLICT (project) DO UPDATE SET basis = EXCLUDED.basis, ordered_at = now()
 """
 
-# What was asked for because people differ, or again, keeps its place; and so does what a manager put in front,
+# What was asked for because people differ, or again, keeps its place; so does what a manager put in front,
 # below 0.
 _WAITING: Final = """
 SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra
