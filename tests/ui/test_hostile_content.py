@@ -1,7 +1,7 @@
 """Payloads in everything that somebody can write, on every page there is: nothing of it runs.
 
-The pages are those that the application lists, so that a new one is opened as well. What must not be there, if
-no payload did anything, is looked for: dialogs, requests, markup, a global name.
+The pages are those that the application lists, so that a new one is opened too. What must not be there, if no
+payload did anything, is looked for: dialogs, requests, markup, a global name.
 """
 
 from collections.abc import Awaitable, Callable
