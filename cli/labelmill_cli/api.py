@@ -69,6 +69,32 @@ class Api:
         parameters = {} if version is None else {"version": version}
         return self._call("GET", f"/v1/projects/{project}", params=parameters)
 
+    def guidelines(self, project: str) -> dict[str, Any]:
+        """Return the versions of a project's guideline, the newest first, and which is in force."""
+        return self._call("GET", f"/v1/projects/{project}/guidelines")
+
+    def guideline_diff(self, project: str, number: int, since: int | None) -> dict[str, Any]:
+        """Return what changed up to a version of the guideline."""
+        parameters = {} if since is None else {"since": since}
+        return self._call("GET", f"/v1/projects/{project}/guidelines/{number}/diff", params=parameters)
+
+    def campaigns(self, project: str) -> list[dict[str, Any]]:
+        """Return a project's campaigns, the newest first."""
+        found: list[dict[str, Any]] = self._call("GET", f"/v1/projects/{project}/campaigns")["campaigns"]
+        return found
+
+    def plan_campaign(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Have a campaign planned; nothing is sent before it is started."""
+        return self._call("POST", f"/v1/projects/{project}/campaigns", json=body)
+
+    def campaign(self, project: str, campaign_id: int) -> dict[str, Any]:
+        """Return a campaign with its plan and how far it is."""
+        return self._call("GET", f"/v1/projects/{project}/campaigns/{campaign_id}")
+
+    def move_campaign(self, project: str, campaign_id: int, act: str) -> dict[str, Any]:
+        """Start, pause, resume or cancel a campaign."""
+        return self._call("POST", f"/v1/projects/{project}/campaigns/{campaign_id}/{act}")
+
     def promise(self, project: str) -> dict[str, Any]:
         """Return how a project's promise stands."""
         return self._call("GET", f"/v1/projects/{project}/promise")

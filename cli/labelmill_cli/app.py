@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "down": "local",
     "bootstrap": "bootstrap",
     "project": "project",
+    "guideline": "guideline",
     "policy": "policy",
     "replay": "replay",
     "estimate": "estimate",

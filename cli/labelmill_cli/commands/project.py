@@ -9,7 +9,7 @@ import yaml
 from labelmill.projects import ProjectSpec, load_project
 
 from labelmill_cli import connection
-from labelmill_cli.api import review_api
+from labelmill_cli.api import Api, review_api
 from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out, table
 
@@ -31,6 +31,9 @@ def apply(
     err.print(f"project {spec.project} {what}: {versions}")
     for warning in answer.get("warnings", []):
         err.print(f"warning: {warning}")
+    if answer.get("changed") and answer["guideline_version"] > 1:
+        with review_api(connection.find(home)) as api:
+            _tell_of_campaigns(api, spec.project, answer)
 
 
 @app.command()
@@ -65,6 +68,19 @@ def show(
         answer = api.project(project)
     text = yaml.dump(answer["spec"], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     out.print(text, end="", soft_wrap=True)
+
+
+def _tell_of_campaigns(api: Api, project: str, applied: dict[str, Any]) -> None:
+    """Say how items that older versions labelled are looked at again, if the guideline is a new one."""
+    if api.guidelines(project)["versions"][0]["version"] != applied["version"]:
+        return
+    affected = api.guideline_diff(project, applied["guideline_version"], None)["affected_labels"]
+    chosen = " ".join(f"--label {label}" for label in affected) or "--label LABEL"
+    err.print(
+        "the guideline is new: items that older versions labelled stay as they are. "
+        f"`labelmill guideline campaign -p {project} {chosen}` shows what looking at them again takes",
+        soft_wrap=True,
+    )
 
 
 def _warn(spec: ProjectSpec) -> None:

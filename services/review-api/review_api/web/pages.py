@@ -17,6 +17,7 @@ class PageSpec:
 PAGES: Final = (
     PageSpec("review", "/", "Review", ("review", "panels", "care")),
     PageSpec("work", "/work", "My work", ("work",)),
+    PageSpec("guideline", "/guideline", "Guideline", ("panels", "guideline")),
     PageSpec("queue", "/queue", "Queue", ("dashboard", "queue")),
     PageSpec("item", "/item", "Items", ("item",)),
     PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),

@@ -35,7 +35,7 @@ export function Guideline({ project, onClose }) {
   </aside>`;
 }
 
-function markdown(text) {
+export function markdown(text) {
   const fragment = DOMPurify.sanitize(markdownParser.parse(text), ALLOWED);
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";

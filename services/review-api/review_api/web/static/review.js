@@ -7,6 +7,7 @@ import { useFocusKept } from "./focus.js";
 import { Icon } from "./icons.js";
 import { actionOf, keyOfAction, labelIndex, useKeys, useSingleKeys } from "./keys.js";
 import { waitingAnswers } from "./outbox.js";
+import { EdgeCaseDialog } from "./edge_case.js";
 import { Guideline, Help } from "./panels.js";
 import { mount } from "./page.js";
 import { Resting } from "./rest.js";
@@ -63,6 +64,7 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
     undo: () => desk.undo(),
     flag: ask("flag"),
     comment: ask("comment"),
+    edgeCase: ask("edge case"),
     reveal: veil.toggle,
     guideline: toggleGuideline,
     larger: textSize.larger,
@@ -104,6 +106,8 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
       onFlag=${answered((reason, text) => desk.flag(reason, FLAGS[reason], text))} />`}
     ${dialog === "comment" && html`<${CommentDialog} blind=${desk.current?.blind && !desk.current.adjudication} onClose=${closed("comment")}
       onComment=${answered((text, audience) => desk.comment(text, audience))} />`}
+    ${dialog === "edge case" && html`<${EdgeCaseDialog} labels=${labels} onClose=${closed("edge case")}
+      onRaise=${answered((question, label) => desk.remark("edge-case", { question, label }, question, "Raised an edge case."))} />`}
   `;
 }
 
@@ -218,6 +222,7 @@ function Actions({ desk, actions, singleKeys, guidelineOpen, textSize }) {
       <button onClick=${actions.undo} disabled=${!last}><${Icon} name="undo" />Undo ${key("undo")}</button>
       <button onClick=${actions.flag} disabled=${noTask}><${Icon} name="flag" />Flag ${key("flag")}</button>
       <button onClick=${actions.comment} disabled=${noTask}><${Icon} name="comment" />Comment ${key("comment")}</button>
+      <button onClick=${actions.edgeCase} disabled=${noTask}><${Icon} name="spark" />Edge case ${key("edgeCase")}</button>
     </div>
     <div class="actions below">
       <p class="last">${last && html`Last: <b>${last.kind === "skip" ? "skipped" : last.label}</b>${desk.outbox.has(last.id) && html`<span class="fine"> · sending</span>`}`}</p>

@@ -22,6 +22,7 @@ const PAGES = [
   ["review", "/", "Review", []],
   ["work", "/work", "My work", []],
   ["me", "/me", "Me", []],
+  ["guideline", "/guideline", "Guideline", []],
   ["dashboard", "/dashboard", "Dashboard", []],
   ["queue", "/queue", "Queue", ["manager"]],
   ["item", "/item", "Items", ["manager"]],
