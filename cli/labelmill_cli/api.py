@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -114,6 +115,20 @@ class Api:
     def payroll(self, project: str, days: dict[str, str]) -> bytes:
         """Return the same days as CSV."""
         return _checked(self._client.get(f"/v1/projects/{project}/pay.csv", params=days)).content
+
+    def put_gold(self, project: str, lines: bytes) -> dict[str, Any]:
+        """Hand in gold, a JSON object a line; return what became of it."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        return self._call("PUT", f"/v1/projects/{project}/gold", content=lines, headers=headers)
+
+    def gold(self, project: str) -> list[dict[str, Any]]:
+        """Return the gold of a project, the newest first."""
+        found: list[dict[str, Any]] = self._call("GET", f"/v1/projects/{project}/gold")["gold"]
+        return found
+
+    def retire_gold(self, project: str, item_id: str) -> None:
+        """Hand a gold item out no more."""
+        self._call("DELETE", f"/v1/projects/{project}/gold/{quote(item_id)}")
 
     def status(self, project: str) -> dict[str, Any]:
         """Return the project's counts."""

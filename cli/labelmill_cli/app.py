@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "status": "status",
     "agreement": "agreement",
     "pay": "pay",
+    "gold": "gold",
     "export": "items",
     "dlq": "dlq",
     "train": "train",

@@ -52,7 +52,7 @@ class FakeApi:
 @pytest.fixture(scope="session")
 def serving() -> Iterator[FakeApi]:
     api = FakeApi()
-    methods = ["GET", "POST", "PUT"]
+    methods = ["GET", "POST", "PUT", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", api.answer, methods=methods)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)

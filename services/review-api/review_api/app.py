@@ -34,6 +34,9 @@ from review_api.accounts.secrecy import Passwords
 from review_api.accounts.store import AccountStore
 from review_api.accounts.throttle import FilesThrottle, Throttle
 from review_api.care import wiring as care_wiring
+from review_api.gold.calm import CalmFigures
+from review_api.gold.desk import GoldDesk
+from review_api.gold.wiring import Gold
 from review_api.guidelines import api as guidelines_api
 from review_api.guidelines import campaign_api, edge_case_api
 from review_api.guidelines.campaign_store import Campaigns
@@ -75,15 +78,13 @@ from review_api.remarks.store import RemarkStore
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
 from review_api.tasks import queue_api, skills_api
-from review_api.tasks.desk import Desk
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
 from review_api.tasks.reordering import Reordering
 from review_api.tasks.reorders import Reorders
 from review_api.tasks.rereviewing import Rereviewing
 from review_api.tasks.rereviews import Rereviews
-from review_api.tasks.skills import Entrance, SkillStore
-from review_api.tasks.store import TaskStore
+from review_api.tasks.skills import SkillStore
 from review_api.tasks.waiting import WaitingTasks
 from review_api.tasks.withdrawal import Withdrawal
 from review_api.tasks.withdrawing import Withdrawing
@@ -180,9 +181,10 @@ def _add_http(
     care = care_wiring.build(
         database, projects, in_force, access, context.metrics, most_seconds=settings.most_seconds_per_decision
     )
-    components.append(care.attendance)
-    entrance = Entrance(skills, care.exposure, [care.breaks])
-    desk = Desk(TaskStore(database), in_force, entrance, context.metrics, settings)
+    gold = Gold.of(
+        context, database, in_force, sensitivity=care.exposure, gates=[care.breaks], settings=settings
+    )
+    components += [care.attendance, gold.judge]
     remarks = RemarkStore(database)
     comments = Comments(remarks)
     figures, outbox, items = Figures(database), Outbox(database), ItemStore(database)
@@ -194,7 +196,7 @@ def _add_http(
     ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
-        tasks_api.router(desk, comments, care.attendance, access, settings.claim_most),
+        tasks_api.router(gold.desk, comments, care.attendance, access, settings.claim_most),
         skills_api.router(skills, in_force, AuditLog(database), access),
         projects_api.router(projects, publishing, access, _prices(settings)),
         queue_api.router(
@@ -204,10 +206,11 @@ def _add_http(
         items_api.router(
             ingestor, admission, items, projects, access, idle_seconds=settings.ingest_idle_seconds
         ),
-        remarks_api.router(desk, remarks, comments, projects, access),
+        remarks_api.router(gold.desk, remarks, comments, projects, access),
         mine_api.router(MyWork(database), access),
         ledger_api.router(
             figures,
+            CalmFigures(figures, in_force),
             Export(database),
             Routes(database),
             published=Published(database),
@@ -216,8 +219,9 @@ def _add_http(
             access=access,
         ),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
-        *_guideline_routers(database, projects, publishing, desk, access),
+        *_guideline_routers(database, projects, publishing, gold.desk, access),
         *care.routers,
+        *gold.routers(access, settings.claim_most),
         web_api.router(Assets.load()),
         *accounts_routers,
     ]
@@ -249,7 +253,7 @@ def _accounts(
 
 
 def _guideline_routers(
-    database: Database, projects: ProjectStore, publishing: ProjectPublisher, desk: Desk, access: Access
+    database: Database, projects: ProjectStore, publishing: ProjectPublisher, desk: GoldDesk, access: Access
 ) -> list[APIRouter]:
     guidelines, edge_cases, campaigns = Guidelines(database), EdgeCases(database), Campaigns(database)
     editor = Editor(guidelines, edge_cases, projects, publishing, AuditLog(database))

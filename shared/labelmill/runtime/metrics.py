@@ -96,6 +96,15 @@ class Metrics:
         self.rereviews = self._counter(
             "labelmill_rereviews_total", "Doubtful decisions", "project", "outcome"
         )
+        # Answers to gold: `right` or `wrong`.
+        self.gold_answers = self._counter(
+            "labelmill_gold_answers_total", "Answers to gold", "project", "outcome"
+        )
+        # Reviewers paused: by their `accuracy` on gold, or because they did not pass the `training`.
+        self.pauses = self._counter("labelmill_pauses_total", "Reviewers paused", "project", "cause")
+        self.paused_reviewers = self._gauge(
+            "labelmill_paused_reviewers", "Reviewers who are paused", "project"
+        )
         self.open_tasks = self._gauge("labelmill_open_tasks", "Tasks waiting for people", "project")
         # Both as counted some seconds ago; in a project without an SLA nothing is late.
         self.oldest_task = self._gauge(

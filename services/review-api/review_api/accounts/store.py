@@ -224,7 +224,7 @@ class AccountStore:
         """Return how many decisions the account made since midnight (UTC)."""
         count: int = await self._database.pool.fetchval(
             """
-            SELECT count(*) FROM decisions
+            SELECT count(*) FROM decided_by_people
             WHERE reviewer = $1 AND decided_at >= date_trunc('day', now(), 'UTC')
             """,
             name,

@@ -11,7 +11,7 @@ import structlog
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.retry import is_passing
 
-from review_api.care.active import Kind, Sign, Timeline, most_seconds, project_pace
+from review_api.care.active import Sign, Timeline, most_seconds, project_pace
 from review_api.care.breaks import DAY_SECONDS
 from review_api.care.pay import Workday, people_below_floor
 from review_api.care.store import AttendanceStore, Counts
@@ -87,10 +87,6 @@ class Attendance:
         if now - person.input_at >= _INPUT_EVERY_SECONDS:
             person.input_at = now
             await self._store.add_sign(reviewer, "input", "")
-
-    async def did(self, reviewer: str, kind: Kind, project: str) -> None:
-        """Note the end of a piece of work that is no decision: a hidden check, a task in training."""
-        await self._store.add_sign(reviewer, kind, project)
 
     async def skipped(self, reviewer: str, task_id: int) -> None:
         """Note that somebody gave a task back."""

@@ -40,9 +40,17 @@ SELECT i.content, a.project,
 FROM assignments a JOIN tasks t USING (task_id)
 JOIN items i ON (i.project, i.item_id) = (t.project, t.item_id)
 WHERE a.task_id = $1 AND a.reviewer = $2 AND a.fence = $3 AND a.state = 'leased' AND a.lease_until > now()
+UNION ALL
+SELECT coalesce(g.content, (
+           SELECT content FROM items i WHERE (i.project, i.item_id) = (g.project, g.item_id)
+       )), c.project, EXISTS (SELECT FROM reveals r WHERE r.reviewer = $2 AND r.task_id = $1)
+FROM gold_checks c JOIN gold_items g USING (gold_id)
+WHERE c.task_id = $1 AND c.reviewer = $2 AND c.fence = $3 AND c.label IS NULL AND c.lease_until > now()
 """
 
-_PROJECT: Final = "SELECT project FROM tasks WHERE task_id = $1"
+_PROJECT: Final = """
+SELECT project FROM tasks WHERE task_id = $1 UNION ALL SELECT project FROM gold_checks WHERE task_id = $1
+"""
 
 _REVEAL: Final = "INSERT INTO reveals (reviewer, task_id, project) VALUES ($1, $2, $3)"
 

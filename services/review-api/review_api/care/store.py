@@ -21,6 +21,11 @@ FROM (
         WHERE reviewer = $1 AND decided_at > $2 AND decided_at <= now() - interval '1 second'
         ORDER BY decided_at LIMIT {rows}
     ) UNION ALL (
+        SELECT decided_at, CASE purpose WHEN 'check' THEN 'check' ELSE 'training' END, project, seconds
+        FROM gold_checks
+        WHERE reviewer = $1 AND decided_at > $2 AND decided_at <= now() - interval '1 second'
+        ORDER BY decided_at LIMIT {rows}
+    ) UNION ALL (
         SELECT at, kind, project, 0 FROM signs
         WHERE reviewer = $1 AND at > $2 AND at <= now() - interval '1 second'
         ORDER BY at LIMIT {rows}
@@ -31,7 +36,9 @@ FROM (
 _ADD_SIGN: Final = "INSERT INTO signs (reviewer, kind, project) VALUES ($1, $2, $3)"
 
 _ADD_SKIP: Final = """
-INSERT INTO signs (reviewer, kind, project) SELECT $1, 'skip', project FROM tasks WHERE task_id = $2
+INSERT INTO signs (reviewer, kind, project)
+SELECT $1, 'skip', project FROM tasks WHERE task_id = $2
+UNION ALL SELECT $1, 'skip', project FROM gold_checks WHERE task_id = $2
 """
 
 _FORGET_SIGNS: Final = "DELETE FROM signs WHERE reviewer = $1 AND at < now() - interval '7 days'"
@@ -47,7 +54,11 @@ FROM (
     FROM decisions WHERE reviewer = $1 AND decided_at >= $2
     GROUP BY project, (decided_at AT TIME ZONE 'UTC')::date
     UNION ALL
-    SELECT project, at, 0, (kind IN ('check', 'training'))::int, (kind = 'skip')::int, 0, NULL
+    SELECT project, min(decided_at), 0, count(*), 0, 0, NULL
+    FROM gold_checks WHERE reviewer = $1 AND decided_at >= $2
+    GROUP BY project, (decided_at AT TIME ZONE 'UTC')::date
+    UNION ALL
+    SELECT project, at, 0, 0, (kind = 'skip')::int, 0, NULL
     FROM signs WHERE reviewer = $1 AND at >= $2 AND kind <> 'input'
     UNION ALL
     SELECT project, at, 0, 0, 0, 1, NULL FROM reveals WHERE reviewer = $1 AND at >= $2

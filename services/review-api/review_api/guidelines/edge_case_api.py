@@ -10,13 +10,13 @@ from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
 from review_api.docs import documented
 from review_api.errors import ApiError
+from review_api.gold.desk import GoldDesk
 from review_api.guidelines.edge_cases import EdgeCase, EdgeCases, Raised
 from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
 from review_api.tasks.api import LeaseText, TaskId
-from review_api.tasks.desk import Desk
 
 _MOST = 100
 
@@ -81,7 +81,7 @@ class Closure(BaseModel):
     answer: Sentence
 
 
-def router(desk: Desk, edge_cases: EdgeCases, in_force: InForce, access: Access) -> APIRouter:
+def router(desk: GoldDesk, edge_cases: EdgeCases, in_force: InForce, access: Access) -> APIRouter:
     """Return the routes about edge cases."""
     routes = APIRouter(prefix="/v1", tags=["guidelines"])
     reviewer = access.require("reviewer")

@@ -12,6 +12,7 @@ from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
 from review_api.docs import Responses, documented
 from review_api.errors import unknown_project
+from review_api.gold.calm import CalmFigures
 from review_api.http import answer
 from review_api.ledger.export import Export
 from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
@@ -125,6 +126,7 @@ _ROUTES: Responses = {
 
 def router(
     figures: Figures,
+    calm: CalmFigures,
     export: Export,
     recorded: Routes,
     *,
@@ -147,7 +149,7 @@ def router(
     async def status(
         by: Annotated[Principal, Depends(someone)], project: Annotated[str, Depends(known)]
     ) -> Response:
-        return answer(await figures.status(project))
+        return answer(await calm.status(by, project))
 
     @routes.get(
         "/stats", summary="Figures by minute, and the releases", responses=documented(Stats, 401, 404, 422)

@@ -8,7 +8,7 @@ from labelmill.runtime.postgres import Database
 # What is settled counts at once, also before its event has left: the outbox adds what the minutes lack. But
 # whether it agrees with the machine is told once it cannot be undone: whoever saw that it counts as a
 # correction could take it back, and a blind check would not be blind. A re-review is no task more: it is
-# counted by itself, where doubtful decisions are.
+# counted by itself, where doubtful decisions are. A hidden check in somebody's hands looks like a task.
 _STATUS: Final = """
 WITH counted AS (
     SELECT coalesce(sum(items), 0)::bigint AS items, coalesce(sum(accepted), 0)::bigint AS accepted,
@@ -34,17 +34,21 @@ WITH counted AS (
 ), leased AS (
     SELECT count(DISTINCT task_id) AS tasks FROM assignments
     WHERE project = $1 AND state = 'leased' AND lease_until > now() AND NOT again
+), checks AS (
+    SELECT count(*) AS tasks FROM gold_checks
+    WHERE project = $1 AND label IS NULL AND lease_until > now() AND purpose = 'check'
 )
 SELECT c.items, c.accepted, c.requested,
-       c.requested - c.withdrawn - c.decided - w.decided - l.tasks AS open_tasks,
-       l.tasks AS leased_tasks, c.decided + w.decided AS decided, c.decided + w.compared AS compared,
+       greatest(0, c.requested - c.withdrawn - c.decided - w.decided - l.tasks - g.tasks) AS open_tasks,
+       l.tasks + g.tasks AS leased_tasks,
+       c.decided + w.decided AS decided, c.decided + w.compared AS compared,
        c.final_labels + w.final_labels AS final_labels,
        c.corrections + w.corrections AS corrections, c.audits + w.audits AS audits,
        c.audit_errors + w.audit_errors AS audit_errors,
        c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls, c.student_only,
        coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
        c.human_seconds + w.human_seconds AS human_seconds, c.withdrawn
-FROM counted c, waiting w, leased l
+FROM counted c, waiting w, leased l, checks g
 """
 
 _MINUTES: Final = """

@@ -17,25 +17,46 @@ _EXCERPT: Final = """
 LEFT JOIN LATERAL (
     SELECT CASE WHEN EXISTS (
                SELECT FROM assignments a WHERE a.task_id = r.task_id AND right(a.pool, 1) = '!' OFFSET 0
+           ) OR EXISTS (
+               SELECT FROM gold_checks c WHERE c.task_id = r.task_id AND right(c.pool, 1) = '!' OFFSET 0
            ) THEN 'A distressing text, hidden here.' ELSE left(content, {most}) END AS excerpt
-    FROM items i
-    WHERE i.project = r.project AND i.item_id = r.item_id OFFSET 0
+    FROM (
+        SELECT content FROM items i WHERE i.project = r.project AND i.item_id = r.item_id
+        UNION ALL
+        SELECT content FROM gold_items g
+        WHERE g.project = r.project AND g.item_id = r.item_id AND g.content IS NOT NULL
+    ) known LIMIT 1 OFFSET 0
 ) i ON true
 """.replace("{most}", str(MOST_EXCERPT))
 
-# In all of them: $1 reviewer, $2 project, $3 and $4 the place after which to go on, $5 how many.
+# A hidden check is among a person's work like any task. In all of them: $1 reviewer, $2 project, $3 and $4
+# the place after which to go on, $5 how many.
 
 # $6 an item, or null for all. What can be undone: see RELEASE and CALL_BACK in tasks/sql.py.
 _DECISIONS: Final = """
 SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.label, r.seconds, r.guideline_version,
-       (extract(epoch FROM r.decided_at) * 1000)::bigint AS at, u.undo_until,
+       (extract(epoch FROM r.decided_at) * 1000)::bigint AS at,
+       coalesce(r.undo_until, u.undo_until) AS undo_until,
        r.decided_at AS place, r.task_id AS place_id
 FROM (
-    SELECT d.* FROM decisions d
-    WHERE d.reviewer = $1 AND d.project = $2 AND (d.decided_at, d.task_id) < ($3, $4)
-      AND ($6::text IS NULL
-           OR d.task_id IN (SELECT t.task_id FROM tasks t WHERE t.project = $2 AND t.item_id = $6))
-    ORDER BY d.decided_at DESC, d.task_id DESC LIMIT $5
+    (
+        SELECT d.task_id, d.slot, d.project, d.item_id, d.label, d.seconds, d.guideline_version, d.decided_at,
+               NULL::bigint AS undo_until
+        FROM decisions d
+        WHERE d.reviewer = $1 AND d.project = $2 AND (d.decided_at, d.task_id) < ($3, $4)
+          AND ($6::text IS NULL
+               OR d.task_id IN (SELECT t.task_id FROM tasks t WHERE t.project = $2 AND t.item_id = $6))
+        ORDER BY d.decided_at DESC, d.task_id DESC LIMIT $5
+    ) UNION ALL (
+        SELECT c.task_id, NULL, c.project, g.item_id, c.label, c.seconds, c.guideline_version, c.decided_at,
+               CASE WHEN c.undo_until <= clock_timestamp() OR c.purpose <> 'check' THEN NULL
+                    WHEN c.place < c.needed THEN 0
+                    ELSE (extract(epoch FROM c.undo_until) * 1000)::bigint END
+        FROM gold_checks c JOIN gold_items g USING (gold_id)
+        WHERE c.reviewer = $1 AND c.project = $2 AND (c.decided_at, c.task_id) < ($3, $4)
+          AND ($6::text IS NULL OR g.item_id = $6)
+        ORDER BY c.decided_at DESC, c.task_id DESC LIMIT $5
+    ) ORDER BY decided_at DESC, task_id DESC LIMIT $5
 ) r {excerpt}
 LEFT JOIN LATERAL (
     SELECT CASE WHEN t.decided < t.needed THEN 0
@@ -53,20 +74,44 @@ _OF_TASKS: Final = """
 SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.{said},
        (extract(epoch FROM r.at) * 1000)::bigint AS at, r.at AS place, r.task_id AS place_id
 FROM (
-    SELECT s.task_id, t.project, t.item_id, s.{said}, s.{at} AS at
-    FROM {table} s
-    CROSS JOIN LATERAL (
-        SELECT project, item_id FROM tasks t WHERE t.task_id = s.task_id AND t.project = $2 OFFSET 0
-    ) t
-    WHERE s.reviewer = $1 AND (s.{at}, s.task_id) < ($3, $4)
-    ORDER BY s.{at} DESC, s.task_id DESC LIMIT $5
+    (
+        SELECT s.task_id, t.project, t.item_id, s.{said}, s.{at} AS at
+        FROM {table} s
+        CROSS JOIN LATERAL (
+            SELECT project, item_id FROM tasks t WHERE t.task_id = s.task_id AND t.project = $2 OFFSET 0
+        ) t
+        WHERE s.reviewer = $1 AND (s.{at}, s.task_id) < ($3, $4)
+        ORDER BY s.{at} DESC, s.task_id DESC LIMIT $5
+    ) UNION ALL (
+        SELECT c.task_id, c.project, g.item_id, {gold}
+        FROM gold_checks c JOIN gold_items g USING (gold_id)
+        WHERE c.reviewer = $1 AND c.project = $2 AND {gold_has} AND ({gold_at}, c.task_id) < ($3, $4)
+        ORDER BY {gold_at} DESC, c.task_id DESC LIMIT $5
+    ) ORDER BY at DESC, task_id DESC LIMIT $5
 ) r {excerpt}
 ORDER BY r.at DESC, r.task_id DESC
 """
 
-_SKIPS: Final = _OF_TASKS.format(table="skips", said="reason", at="skipped_at", excerpt=_EXCERPT)
+# Of a task that is settled, only the skips with a reason are kept.
+_SKIPS: Final = _OF_TASKS.format(
+    table="skips",
+    said="reason",
+    at="skipped_at",
+    gold="c.skip_reason, c.skipped_at",
+    gold_has="(c.label IS NULL OR c.skip_reason <> '')",
+    gold_at="c.skipped_at",
+    excerpt=_EXCERPT,
+)
 
-_LATE: Final = _OF_TASKS.format(table="late_decisions", said="label", at="received_at", excerpt=_EXCERPT)
+_LATE: Final = _OF_TASKS.format(
+    table="late_decisions",
+    said="label",
+    at="received_at",
+    gold="c.late, c.late_at",
+    gold_has="c.late IS NOT NULL",
+    gold_at="c.late_at",
+    excerpt=_EXCERPT,
+)
 
 _FLAGS: Final = """
 SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.reason, r.text,

@@ -9,13 +9,13 @@ from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
 from review_api.docs import documented
 from review_api.errors import ApiError, unknown_project
+from review_api.gold.desk import GoldDesk
 from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.projects.store import ProjectStore
 from review_api.remarks.comments import Comments
 from review_api.remarks.store import Audience, Reason, RemarkStore
 from review_api.tasks.api import LeaseText, TaskId
-from review_api.tasks.desk import Desk
 
 _NEWEST = 2**63 - 1
 _MOST = 200
@@ -116,7 +116,7 @@ class FlagQuery(RemarkQuery):
 
 
 def router(
-    desk: Desk, remarks: RemarkStore, comments: Comments, projects: ProjectStore, access: Access
+    desk: GoldDesk, remarks: RemarkStore, comments: Comments, projects: ProjectStore, access: Access
 ) -> APIRouter:
     """Return the routes about flags and comments."""
     routes = APIRouter(prefix="/v1", tags=["remarks"])
@@ -126,7 +126,7 @@ def router(
 
 
 def _add_saying(
-    routes: APIRouter, desk: Desk, remarks: RemarkStore, comments: Comments, access: Access
+    routes: APIRouter, desk: GoldDesk, remarks: RemarkStore, comments: Comments, access: Access
 ) -> None:
     reviewer = access.require_somewhere("reviewer")  # the desk knows the task's project, and asks there
 

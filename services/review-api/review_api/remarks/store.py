@@ -46,8 +46,12 @@ ORDER BY c.comment_id
 
 _EXCERPT: Final = """
 LEFT JOIN LATERAL (
-    SELECT left(content, {most}) AS excerpt FROM items i
-    WHERE i.project = r.project AND i.item_id = r.item_id OFFSET 0
+    SELECT left(content, {most}) AS excerpt FROM (
+        SELECT content FROM items i WHERE i.project = r.project AND i.item_id = r.item_id
+        UNION ALL
+        SELECT content FROM gold_items g
+        WHERE g.project = r.project AND g.item_id = r.item_id AND g.content IS NOT NULL
+    ) known LIMIT 1 OFFSET 0
 ) i ON true
 """.replace("{most}", str(MOST_EXCERPT))
 

@@ -11,10 +11,10 @@ from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
 from review_api.care.attendance import Attendance
 from review_api.docs import documented
+from review_api.gold.desk import GoldDesk
 from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.remarks.comments import Comments
-from review_api.tasks.desk import Desk
 from review_api.tasks.pools import is_sensitive
 from review_api.tasks.store import Claimed
 
@@ -68,6 +68,7 @@ class Task(BaseModel):
     sensitive: bool = Field(description="it distresses: its text comes when asked for")
     adjudication: Adjudication | None
     comments: list[CommentForRaters] = Field(description="what earlier raters say; none on a blind task")
+    training: bool = Field(description="it is for learning: the answer tells what is right, and why")
 
 
 class Tasks(BaseModel):
@@ -102,11 +103,14 @@ class Skip(BaseModel):
 
 
 class DecisionCounted(BaseModel):
-    """`decisions`: how many the task has now; `final`: whether that settled it."""
+    """`decisions`: how many the task has now; `final`: whether that settled it. In training also the right
+    label, and why."""
 
     task_id: int
     decisions: int
     final: bool
+    right_label: Any = None
+    explanation: str = ""
 
 
 class Lease(BaseModel):
@@ -121,7 +125,7 @@ class Skipped(BaseModel):
 
 
 def router(
-    desk: Desk, comments: Comments, attendance: Attendance, access: Access, claim_most: int
+    desk: GoldDesk, comments: Comments, attendance: Attendance, access: Access, claim_most: int
 ) -> APIRouter:
     """Return the routes about tasks."""
     routes = APIRouter(prefix="/v1", tags=["tasks"])
@@ -141,7 +145,7 @@ def router(
         count = min(body.count if body else 1, claim_most)
         tasks = await desk.claim(by, project, count)
         said = await comments.for_tasks(project, tasks)
-        return answer({"tasks": [_shown(task, said.get(task.item_id, [])) for task in tasks]})
+        return answer({"tasks": [shown(task, said.get(task.item_id, [])) for task in tasks]})
 
     @routes.post(
         "/tasks/{task_id}/decision",
@@ -196,7 +200,7 @@ def router(
     return routes
 
 
-def _shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:
+def shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:
     suggestion = {"label": _raw(task.label), "confidence": task.confidence}
     sensitive = is_sensitive(task.pool)
     return {
@@ -213,6 +217,7 @@ def _shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:
         "sensitive": sensitive,
         "adjudication": None if task.answers is None else {"answers": [_raw(one) for one in task.answers]},
         "comments": comments,
+        "training": task.training,
     }
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from labelmill.errors import InvalidLabel
 from labelmill.events import Label
 from labelmill.kinds import kind_named
 from labelmill.projects import OverlapSpec
@@ -18,6 +17,16 @@ from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
 from review_api.settings import ReviewSettings
 from review_api.tasks import second_look
+from review_api.tasks.answering import (
+    WHO_DECIDES,
+    check_role,
+    late,
+    lease_of,
+    lost,
+    too_late,
+    unknown_task,
+    validated,
+)
 from review_api.tasks.overlap import Asked, Settled, next_step
 from review_api.tasks.pools import for_experts, is_experts
 from review_api.tasks.skills import Entrance
@@ -26,7 +35,6 @@ from review_api.tasks.store import Claimed, Deciding, Facts, Lease, Standing, Su
 _SWEEP_SECONDS = 1.0
 _MOST_LABEL_BYTES = 64 * 1024
 _MOST_KNOWN = 20_000
-_WHO_DECIDES = ("reviewer",)
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class Desk:
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 404 or 409."""
-        held = _lease(by, task_id, lease)
+        held = lease_of(by, task_id, lease)
         await self._check(by, held)
         end = await self._store.extend(held, self._settings.lease_seconds)
         if end is None:
@@ -88,14 +96,14 @@ class Desk:
 
     async def skip(self, by: Principal, task_id: int, lease: str, reason: str) -> None:
         """Give a task back; it is not offered to the same person again soon. Raises ApiError 404 or 409."""
-        held = _lease(by, task_id, lease)
+        held = lease_of(by, task_id, lease)
         await self._check(by, held)
         if not await self._store.skip(held, reason, self._settings.skip_seconds):
             raise await self._lost(task_id)
 
     async def give_back(self, by: Principal, task_id: int, lease: str) -> None:
         """Give a task back that nobody looked at: anybody may get it at once. Raises ApiError 404 or 409."""
-        held = _lease(by, task_id, lease)
+        held = lease_of(by, task_id, lease)
         await self._check(by, held)
         if not await self._store.give_back(held):
             raise await self._lost(task_id)
@@ -103,7 +111,7 @@ class Desk:
     async def subject(self, by: Principal, task_id: int, lease: str) -> Subject:
         """Return what a task is about that is in hand, or was decided, under this lease. Raises ApiError 404
         or 409."""
-        held = _lease(by, task_id, lease)
+        held = lease_of(by, task_id, lease)
         await self._check(by, held)
         subject = await self._store.subject(held)
         if subject is None:
@@ -112,11 +120,11 @@ class Desk:
 
     async def undo(self, by: Principal, task_id: int) -> tuple[str, int]:
         """Take a decision back and return the task's new lease and its end. Raises ApiError 404 or 409."""
-        await self._check(by, _lease(by, task_id, ""))
+        await self._check(by, lease_of(by, task_id, ""))
         lease = await self._store.undo(task_id, by.name, self._settings.lease_seconds)
         if lease is None:
             await self._standing(task_id)
-            raise ApiError(409, "too_late", "the decision has left already, or there is none of yours")
+            raise too_late()
         return str(lease[0]), lease[1]
 
     async def decide(self, by: Principal, task_id: int, lease: str, label: Label) -> Decided:
@@ -127,10 +135,10 @@ class Desk:
         Raises:
             ApiError: 404; 422 `invalid_label`; 409 `lease_lost`, the answer being kept for the person.
         """
-        held = _lease(by, task_id, lease)
+        held = lease_of(by, task_id, lease)
         facts = await self._facts(held)
-        _check_role(by, held.task_id, facts)
-        valid, version = await self._valid(label, facts.project)
+        check_role(by, held.task_id, facts.project)
+        valid, version = await validated(self._in_force, label, facts.project)
         hold = self._settings.undo_seconds if by.on_page else 0.0
         standing = await self._store_decision(held, valid, version, facts.needed, hold)
         if standing is None:
@@ -144,27 +152,15 @@ class Desk:
     async def _check(self, by: Principal, held: Lease) -> None:
         """Refuse who is no reviewer where the task belongs. For who is one everywhere, that need not be
         known; for others it is, in the process that handed the task out."""
-        if not allows(by.roles, _WHO_DECIDES):
-            _check_role(by, held.task_id, await self._facts(held))
+        if not allows(by.roles, WHO_DECIDES):
+            facts = await self._facts(held)
+            check_role(by, held.task_id, facts.project)
 
     async def _facts(self, held: Lease) -> Facts:
         known = self._known.get(held) or await self._store.facts(held.task_id)
         if known is None:
-            raise _unknown_task(held.task_id)
+            raise unknown_task(held.task_id)
         return known
-
-    async def _valid(self, label: Label, project: str) -> tuple[Label, Version]:
-        """Return the label and the version that it is valid under: the one in force, whenever the task was
-        claimed. One that is refused may be new: then what is remembered of the project is not enough."""
-        version = await self._in_force.get(project)
-        try:
-            return _validated(label, version), version
-        except InvalidLabel:
-            version = await self._in_force.get(project, afresh=True)
-        try:
-            return _validated(label, version), version
-        except InvalidLabel as error:
-            raise ApiError(422, "invalid_label", str(error)) from error
 
     async def _store_decision(
         self, held: Lease, label: Label, version: Version, needed: int, hold: float
@@ -205,20 +201,19 @@ class Desk:
             return Decided(held.task_id, standing.decided, standing.decided == standing.needed)
         if len(text) > _MOST_LABEL_BYTES:
             raise ApiError(422, "invalid_label", "the label is too large")
-        ended = "the lease on this task ended before the answer came"
-        if standing.decided == standing.needed:
-            raise ApiError(409, "lease_lost", f"{ended}; others have settled it meanwhile")
-        await self._store.keep_late(held, text)
-        raise ApiError(409, "lease_lost", f"{ended}; the answer is kept")
+        settled = standing.decided == standing.needed
+        if not settled:
+            await self._store.keep_late(held, text)
+        raise late(settled=settled)
 
     async def _lost(self, task_id: int) -> ApiError:
         await self._standing(task_id)
-        return ApiError(409, "lease_lost", "the lease on this task has ended, or it is somebody else's")
+        return lost()
 
     async def _standing(self, task_id: int) -> Standing:
         standing = await self._store.standing(task_id)
         if standing is None:
-            raise _unknown_task(task_id)
+            raise unknown_task(task_id)
         return standing
 
     async def _sweep(self, project: str) -> None:
@@ -245,26 +240,6 @@ async def _next_step(
         # How many decide an audit is part of the promise; who differ there are its evidence.
         return Settled(merge(labels))
     return next_step(labels, overlap, merge)
-
-
-def _validated(label: Label, version: Version) -> Label:
-    """Return a label as its kind takes it. Raises InvalidLabel."""
-    return kind_named(version.spec.kind).validate(label, version.spec.label_names)
-
-
-def _check_role(by: Principal, task_id: int, facts: Facts) -> None:
-    if not by.may(_WHO_DECIDES, facts.project):
-        raise _unknown_task(task_id)  # not 403: that would tell in which projects there are tasks
-
-
-def _unknown_task(task_id: int) -> ApiError:
-    return ApiError(404, "unknown_task", f"there is no task {task_id}, or it is needless by now")
-
-
-def _lease(by: Principal, task_id: int, lease: str) -> Lease:
-    """Return the lease that a text stands for; one that nobody ever had if the text is no lease."""
-    is_number = lease.isascii() and lease.isdigit() and len(lease) <= 18
-    return Lease(task_id, by.name, int(lease) if is_number else 0)
 
 
 def _json(value: Any) -> str:

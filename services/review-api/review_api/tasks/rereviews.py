@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+import asyncpg
 from labelmill.quality import Suspect
 from labelmill.runtime.postgres import Database
 
@@ -54,6 +56,14 @@ WITH doubted AS (
 SELECT count(*) FROM noted
 """
 
+# What a person's word brought about, the newest first.
+_DECIDED_BY: Final = """
+SELECT d.item_id, t.label #>> '{}' AS label
+FROM decisions d JOIN tasks t USING (task_id)
+WHERE d.reviewer = $2 AND d.decided_at > $3 AND d.project = $1 AND d.label = t.label
+ORDER BY d.decided_at DESC
+"""
+
 _COUNTS: Final = """
 SELECT count(*) FILTER (WHERE settled_at IS NULL) AS waiting, count(settled_at) AS decided,
        count(*) FILTER (WHERE changed) AS changed
@@ -87,6 +97,19 @@ class Rereviews:
             opened: int = await connection.fetchval(
                 _REOPEN, project, list(labels), list(labels.values()), most, PRIORITY
             )
+        return opened
+
+    async def open_decided_by(
+        self, connection: asyncpg.Connection, project: str, reviewer: str, since: datetime
+    ) -> int:
+        """Open again what a person has decided since then, in the transaction of `connection`; return how
+        many. No day's bound holds: nobody may rely on these labels."""
+        await connection.execute(_TAKE_TURNS, project)
+        rows = await connection.fetch(_DECIDED_BY, project, reviewer, since)
+        labels = {row["item_id"]: row["label"] for row in rows}
+        opened: int = await connection.fetchval(
+            _REOPEN, project, list(labels), list(labels.values()), len(labels), PRIORITY
+        )
         return opened
 
     async def counts(self, project: str) -> RereviewCounts:

@@ -167,7 +167,8 @@ WITH held AS (
     RETURNING task_id, slot, project, leased_at, again
 ), timed AS (
     SELECT h.*, least($5::float8, greatest(0, extract(epoch FROM now() - greatest(
-        h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2)
+        h.leased_at, (SELECT max(decided_at) FROM decisions WHERE reviewer = $2),
+        (SELECT max(decided_at) FROM gold_checks WHERE reviewer = $2)
     ))))::float8 AS seconds
     FROM held h
 ), task AS (

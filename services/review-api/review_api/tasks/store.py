@@ -34,7 +34,8 @@ class Claimed:
     """A leased task. `label` and `confidence` are the machine's; `kept` is a late answer of this person's.
 
     `lease_until` is in Unix milliseconds; `metadata`, `label`, `kept` and `answers` are JSON. `answers` are
-    those of the people between whom an expert is to decide; None if this is no such task.
+    those of the people between whom an expert is to decide; None if this is no such task. `training`: it is
+    gold, and the person knows.
     """
 
     task_id: int
@@ -51,6 +52,7 @@ class Claimed:
     needed: int
     pool: str
     answers: list[str] | None = None
+    training: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ class PageSpec:
 
 
 PAGES: Final = (
-    PageSpec("review", "/", "Review", ("review", "panels", "care")),
+    PageSpec("review", "/", "Review", ("review", "training", "panels", "care")),
     PageSpec("work", "/work", "My work", ("work",)),
     PageSpec("guideline", "/guideline", "Guideline", ("panels", "guideline")),
     PageSpec("queue", "/queue", "Queue", ("dashboard", "queue")),
     PageSpec("item", "/item", "Items", ("item",)),
     PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
+    PageSpec("quality", "/quality", "Quality", ("dashboard", "promise", "agreement", "accuracy", "quality")),
     PageSpec("people", "/people", "People", ("people",)),
     PageSpec("account", "/account", "Your account", ("people",)),
     PageSpec("invitation", "/invitation", "Invitation", ("people",)),

@@ -7,6 +7,7 @@ import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { restOf } from "./rest.js";
 import { read, write } from "./storage.js";
+import { lessonOf, qualifying } from "./training.js";
 
 const HELD = 3; // the task shown and those after it
 const HISTORY = 20;
@@ -29,7 +30,7 @@ export class Desk {
     this.outbox = new Outbox({
       user: account.name,
       link: this.link,
-      onSent: () => this.sent(),
+      onSent: (entry, answer) => this.sent(entry, answer),
       onRefused: (entry, error) => this.refused(entry, error),
       onSignedOut: this.onSignedOut,
     });
@@ -43,6 +44,7 @@ export class Desk {
     this.late = new Map(); // item to an answer that came too late
     this.notices = [];
     this.noticeCount = 0;
+    this.lessons = []; // of tasks in training, to be read one after the other
     this.status = null;
     this.phase = "loading"; // loading | working | empty | forbidden | stopped
     this.stop = null; // why no task is given out, when stopped
@@ -140,7 +142,7 @@ export class Desk {
   }
 
   async claim(count) {
-    const path = `/v1/projects/${segment(this.project.project)}/tasks/claim`;
+    const path = qualifying(this.project) ?? `/v1/projects/${segment(this.project.project)}/tasks/claim`;
     const { tasks, serverNow } = await call("POST", path, { count });
     this.take(tasks, serverNow);
     return tasks.length;
@@ -264,8 +266,16 @@ export class Desk {
     };
   }
 
-  sent() {
+  sent(entry, answer) {
+    const lesson = lessonOf(entry, answer);
+    if (lesson !== null) this.lessons = [...this.lessons, lesson];
     this.refreshStatusSoon();
+    this.onChange();
+  }
+
+  // The lesson on the screen was read.
+  learned() {
+    this.lessons = this.lessons.slice(1);
     this.onChange();
   }
 

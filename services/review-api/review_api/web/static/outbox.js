@@ -77,10 +77,10 @@ export class Outbox {
 
   async sendOne(entry) {
     try {
-      await call("POST", entry.path, entry.body);
+      const answer = await call("POST", entry.path, entry.body);
       this.remove(entry.id);
       this.link.worked();
-      this.onSent();
+      this.onSent(entry, answer);
     } catch (error) {
       if (error.mayPass) this.link.failed(error);
       else if (error.status === 401) this.onSignedOut();

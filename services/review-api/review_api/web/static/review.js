@@ -16,6 +16,7 @@ import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
 import { useTextSize } from "./text_size.js";
+import { Lesson } from "./training.js";
 
 const SETTLE_MS = 200; // a second press of the same key must not label a text nobody has seen
 const PRESSED_MS = 160;
@@ -100,6 +101,7 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
       ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
     </div>
     <${Announcer} desk=${desk} />
+    ${desk.lessons[0] && html`<${Lesson} key=${desk.lessons[0].id} lesson=${desk.lessons[0]} onClose=${() => desk.learned()} />`}
     ${dialog === "help" && html`<${Help} labels=${labels} actions=${actions} singleKeys=${singleKeys} onSingleKeys=${setSingleKeys} onClose=${closed("help")} />`}
     ${dialog === "skip" && html`<${SkipDialog} onSkip=${answered((reason) => desk.skip(reason))} onClose=${closed("skip")} />`}
     ${dialog === "flag" && html`<${FlagDialog} onClose=${closed("flag")}

@@ -26,6 +26,7 @@ const PAGES = [
   ["dashboard", "/dashboard", "Dashboard", []],
   ["queue", "/queue", "Queue", ["manager"]],
   ["item", "/item", "Items", ["manager"]],
+  ["quality", "/quality", "Quality", ["manager"]],
   ["people", "/people", "People", ["manager"]],
 ];
 

@@ -4,6 +4,7 @@ import { percent, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { labelKey } from "./keys.js";
 import { Veiled } from "./sensitive.js";
+import { TrainingHint } from "./training.js";
 
 const LONG_TEXT = 420;
 
@@ -17,7 +18,7 @@ export function TaskCard({ task, veil, onGiveBack }) {
     <header class="task-top">
       <h1 id="task-heading" class="visually-hidden">Task</h1>
       <${Metadata} task=${task} />
-      ${task.adjudication ? html`<${AdjudicationHint} answers=${task.adjudication.answers} />` : task.blind && html`<${BlindHint} />`}
+      <${Hint} task=${task} />
     </header>
     ${task.sensitive
       ? html`<${Veiled} key=${task.task_id} veil=${veil} onGiveBack=${onGiveBack} />`
@@ -27,6 +28,12 @@ export function TaskCard({ task, veil, onGiveBack }) {
     ${task.comments?.length > 0 && html`<${Comments} comments=${task.comments} />`}
     ${task.remarks?.length > 0 && html`<p class="remarks">${task.remarks.join(" ")}</p>`}
   </article>`;
+}
+
+function Hint({ task }) {
+  if (task.training) return html`<${TrainingHint} />`;
+  if (task.adjudication) return html`<${AdjudicationHint} answers=${task.adjudication.answers} />`;
+  return task.blind ? html`<${BlindHint} />` : null;
 }
 
 function Metadata({ task }) {

@@ -1,0 +1,32 @@
+// Training: tasks whose right answer is known and told after each.
+import { html } from "./ui.js";
+import { Icon } from "./icons.js";
+import { Dialog } from "./panels.js";
+
+// What the answer to a decision teaches; null if the task was an ordinary one.
+export function lessonOf(entry, answer) {
+  if (answer?.explanation === undefined) return null;
+  const { right_label: right, explanation } = answer;
+  return { id: entry.id, said: entry.body.label, right, explanation, excerpt: entry.excerpt };
+}
+
+// Where gold tasks that qualify for the skill in the address are claimed; null without one.
+export function qualifying(project) {
+  const skill = new URL(location.href).searchParams.get("qualify");
+  return skill && `/v1/projects/${encodeURIComponent(project.project)}/skills/${encodeURIComponent(skill)}/claim`;
+}
+
+export function Lesson({ lesson, onClose }) {
+  const agreed = lesson.said === lesson.right;
+  return html`<${Dialog} heading=${agreed ? "That is right" : "Not quite"} className="lesson" onClose=${onClose}>
+    <blockquote class="lesson-text" dir="auto">${lesson.excerpt}</blockquote>
+    <p class=${agreed ? "lesson-mark good" : "lesson-mark"}><${Icon} name=${agreed ? "check" : "book"} />
+      <span>The right label is <strong>${String(lesson.right)}</strong>${agreed ? "." : html`; you said ${String(lesson.said)}.`}</span></p>
+    ${lesson.explanation && html`<p class="lesson-why">${lesson.explanation}</p>`}
+    <form method="dialog"><button class="primary wide" autofocus>Go on <kbd>Enter</kbd></button></form>
+  </${Dialog}>`;
+}
+
+export function TrainingHint() {
+  return html`<p class="training-hint" title="The right answer is explained after each task."><${Icon} name="book" /><span>Training</span></p>`;
+}

@@ -1,0 +1,457 @@
+"""Hidden checks: handed out at their rate, never twice, and not to be told from tasks by anything."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from labelmill.topics import REVIEWS_DECIDED
+
+from .support import PROJECT, Review, close, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RIGHT, WRONG = "positive", "negative"
+
+
+async def make_gold_project(review: Review, more: str = "", **gold: Any) -> None:
+    """Define the project anew, with these settings of review.gold."""
+    settings = ", ".join(f"{name}: {value}" for name, value in gold.items())
+    text = PROJECT.format(project=review.project) + f"review: {{gold: {{{settings}}}{more}}}\n"
+    (await review.admin.put(f"/v1/projects/{review.project}", content=text)).raise_for_status()
+    await asyncio.sleep(2.1)  # for what processes remember of a project
+
+
+async def put(review: Review, *lines: dict[str, Any]) -> dict[str, Any]:
+    body = b"\n".join(msgspec.json.encode(line) for line in lines)
+    answer = await review.admin.put(f"/v1/projects/{review.project}/gold", content=body)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
+def texts(count: int, first: int = 0, **fields: Any) -> list[dict[str, Any]]:
+    return [{"content": f"gold text {n}", "label": RIGHT, "explanation": f"because {n}"} | fields
+            for n in range(first, first + count)]  # fmt: skip
+
+
+async def checks(review: Review, reviewer: str) -> dict[int, Any]:
+    """Return the checks that somebody was given, by their number."""
+    rows = await review.database.fetch(
+        "SELECT * FROM gold_checks WHERE project = $1 AND reviewer = $2", review.project, reviewer
+    )
+    return {row["task_id"]: row for row in rows}
+
+
+async def post(client: httpx.AsyncClient, task: dict[str, Any], what: str, **more: Any) -> httpx.Response:
+    return await client.post(f"/v1/tasks/{task['task_id']}/{what}", json={"lease": task["lease"]} | more)
+
+
+async def check_for(review: Review, client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    """Claim until a check comes; what else comes is decided."""
+    for _ in range(60):
+        for task in await review.claim(client):
+            if task["task_id"] in await checks(review, name):
+                return task
+            await decide(client, task, RIGHT)
+    raise AssertionError("no check came")
+
+
+async def decide(client: httpx.AsyncClient, task: dict[str, Any], label: str) -> dict[str, Any]:
+    answer = await post(client, task, "decision", label=label)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
+async def accuracy_of(review: Review, name: str) -> dict[str, Any]:
+    answer = await review.admin.get(f"/v1/projects/{review.project}/accuracy")
+    found = {one["reviewer"]: one for one in answer.raise_for_status().json()["reviewers"]}
+    return dict(found.get(name, {}))
+
+
+async def state(review: Review, name: str, wanted: str) -> dict[str, Any]:
+    """Wait until somebody is in a state; return how they stand."""
+
+    async def reached() -> dict[str, Any] | None:
+        found = await accuracy_of(review, name)
+        return found if found.get("state") == wanted else None
+
+    return await until(reached)
+
+
+async def test_checks_come_at_their_rate_and_never_twice(review: Review) -> None:
+    await make_gold_project(review, rate=0.3)
+    assert (await put(review, *texts(30)))["added"] == 30
+    await review.make_tasks(120)
+    ann = await review.account("rate-ann", "reviewer")
+    given: list[dict[str, Any]] = []
+    for _ in range(75):
+        (task,) = await review.claim(ann)
+        given.append(task)
+        await decide(ann, task, RIGHT)
+    of_gold = [task for task in given if task["content"].startswith("gold text")]
+    assert 10 <= len(of_gold) <= 30  # 22.5 expected
+    assert len({task["content"] for task in given}) == len(given)
+    assert len({task["task_id"] for task in given}) == len(given)
+    assert set(await checks(review, "rate-ann")) == {task["task_id"] for task in of_gold}
+    await close([ann])
+
+
+async def test_nothing_tells_a_check_from_a_task(review: Review) -> None:
+    await make_gold_project(review, rate=0.5, bar=0.0)
+    await review.make_tasks(80, needed=1)
+    await put(review, *texts(40))
+    ann = await review.account("same-ann", "reviewer")
+    shapes: dict[bool, set[Any]] = {True: set(), False: set()}
+    for turn in range(40):
+        (task,) = await review.claim(ann)
+        is_gold = task["content"].startswith("gold text")
+        shapes[is_gold] |= {("task", task["blind"], _shape(task))}
+        assert task["item_id"][0] == "i"
+        assert task["item_id"][1:].isdigit()
+        beat = await post(ann, task, "heartbeat")
+        done = await decide(ann, task, RIGHT if turn % 2 else WRONG)
+        assert done == await decide(ann, task, RIGHT if turn % 2 else WRONG)  # sent again
+        after = [await post(ann, task, what) for what in ("heartbeat", "skip")]
+        late = await post(ann, task, "decision", label=WRONG if turn % 2 else RIGHT)
+        undone = await ann.post(f"/v1/tasks/{task['task_id']}/undo")
+        shapes[is_gold] |= {
+            ("beat", beat.status_code, _shape(beat.json())),
+            ("done", done["final"], done["decisions"], _shape(done)),
+            *(("after", one.status_code, one.text) for one in [*after, late, undone]),
+        }
+    # An ordinary task may be shown with the machine's label; a blind one looks like a check.
+    extra = {one for one in shapes[False] if one[:2] == ("task", False)}
+    assert shapes[True] == shapes[False] - extra
+    assert extra
+    await close([ann])
+
+
+def _shape(value: Any) -> Any:
+    """Return the keys and the types in it, at every depth."""
+    if isinstance(value, dict):
+        return tuple((key, _shape(value[key])) for key in value if key != "metadata")
+    return (
+        [type(one).__name__ for one in value].__repr__() if isinstance(value, list) else type(value).__name__
+    )
+
+
+async def test_figures_do_not_tell_either(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await put(review, *texts(20))
+    await review.make_tasks(20)
+    ann = await review.account("figures-ann", "reviewer")
+    before = (await ann.get(f"/v1/projects/{review.project}/status")).json()
+    for turn in range(12):
+        was = await review.status()
+        (task,) = await review.claim(ann)
+        now = await review.status()
+        assert (now["open_tasks"], now["leased_tasks"]) == (was["open_tasks"] - 1, 1)
+        await decide(ann, task, RIGHT)
+        assert (await ann.get("/v1/me")).json()["decisions_today"] == turn + 1
+        assert (await ann.get(f"/v1/projects/{review.project}/status")).json() == before
+    assert 0 < len(await checks(review, "figures-ann")) < 12
+    assert (await review.status())["decided"] == 12 - len(await checks(review, "figures-ann"))
+    own = (await ann.get(f"/v1/projects/{review.project}/me/accuracy")).json()
+    assert own["accuracy"]["all"]["answers"] == 0  # before the next full hour
+    everybody = await ann.get(f"/v1/projects/{review.project}/accuracy")
+    assert everybody.status_code == 403
+    await close([ann])
+
+
+async def test_gold_never_reaches_what_is_learned(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await put(review, *texts(3))
+    await review.make_tasks(10)
+    ann = await review.account("learn-ann", "reviewer")
+    for task in [*await review.claim(ann, 10), *await review.claim(ann, 10)]:
+        await decide(ann, task, RIGHT)
+    assert len(await checks(review, "learn-ann")) == 3  # no gold is left
+    records = await review.read(REVIEWS_DECIDED.name, 10)
+    assert sorted(msgspec.json.decode(record.value)["item_id"] for record in records) == sorted(
+        f"i{n}" for n in range(10)
+    )
+    lines = (await review.admin.get(f"/v1/projects/{review.project}/decisions")).text.splitlines()
+    assert len(lines) == 10
+    await close([ann])
+
+
+async def test_without_work_there_are_no_checks(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await put(review, *texts(3))
+    ann = await review.account("idle-ann", "reviewer")
+    for count in (1, 1, 1, 1, 1, 1, 2, 3, 20):
+        assert await review.claim(ann, count) == []
+    await close([ann])
+
+
+async def test_a_lost_lease_a_late_answer_and_a_skip_are_a_tasks(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(40)
+    await put(review, *texts(1))
+    ann, ben = [await review.account(f"late-{name}", "reviewer") for name in ("ann", "ben")]
+    task = await check_for(review, ann, "late-ann")
+    number = task["task_id"]
+    stranger = await post(ben, task, "decision", label=RIGHT)
+    assert (stranger.status_code, stranger.json()["error"]) == (409, "lease_lost")
+    assert (await post(ben, task, "heartbeat")).status_code == 409
+    await review.database.execute(
+        "UPDATE gold_checks SET lease_until = now() - interval '1 s' WHERE task_id = $1", number
+    )
+    late = await post(ann, task, "decision", label=WRONG)
+    assert late.status_code == 409
+    assert late.json()["detail"].endswith("the answer is kept")
+    assert (await post(ann, task, "heartbeat")).status_code == 409
+    await asyncio.sleep(0.1)
+    back = await _claim_until(review, ann, number)
+    assert (back["kept"], back["item_id"]) == (WRONG, task["item_id"])
+    assert back["lease"] != task["lease"]
+    assert (await post(ann, back, "skip", reason="unclear")).status_code == 200
+    others = await review.claim(ann, 3)
+    assert number not in [one["task_id"] for one in others]
+    await review.database.execute(
+        "UPDATE gold_checks SET skip_until = now() - interval '1 s' WHERE task_id = $1", number
+    )
+    assert (await _claim_until(review, ann, number))["task_id"] == number
+    await close([ann, ben])
+
+
+async def _claim_until(review: Review, client: httpx.AsyncClient, number: int) -> dict[str, Any]:
+    """Claim until this check comes; what a process remembers of a person is some seconds old."""
+
+    async def look() -> dict[str, Any] | None:
+        tasks = await review.claim(client)
+        for task in tasks:
+            if task["task_id"] == number:
+                return task
+            await post(client, task, "skip")
+            await review.database.execute("DELETE FROM skips WHERE task_id = $1", task["task_id"])
+        await asyncio.sleep(0.5)
+        return None
+
+    return await until(look)
+
+
+async def test_an_answer_on_the_page_can_be_taken_back_for_as_long_as_any(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await put(review, *texts(2))
+    await review.make_tasks(40)
+    ann = await review.sign_in("undo-ann")
+    task = await check_for(review, ann, "undo-ann")
+    await decide(ann, task, WRONG)
+    undone = await ann.post(f"/v1/tasks/{task['task_id']}/undo")
+    assert undone.status_code == 200
+    assert list(undone.json()) == ["task_id", "lease", "lease_until"]
+    assert (await post(ann, task, "decision", label=WRONG)).status_code == 409  # the older fence
+    task |= undone.json()
+    await decide(ann, task, RIGHT)
+    assert (await accuracy_of(review, "undo-ann"))["accuracy"]["all"] | {"low": 0, "high": 0} == {
+        "right": 1, "answers": 1, "value": 1.0, "low": 0, "high": 0,
+    }  # fmt: skip
+    await asyncio.sleep(2.1)  # UNDO_SECONDS
+    refused = await ann.post(f"/v1/tasks/{task['task_id']}/undo")
+    assert (refused.status_code, refused.json()["error"]) == (409, "too_late")
+    await close([ann])
+
+
+async def test_a_suggestion_is_shown_only_where_it_is_wrong(review: Review) -> None:
+    await review.make_tasks(60)
+    lines = [{"item_id": f"i{n}", "label": WRONG if n < 3 else RIGHT} for n in range(6)]
+    await put(review, *lines)  # the machine says positive everywhere
+    await review.database.execute(  # nobody is to meet them as ordinary tasks
+        "DELETE FROM assignments WHERE project = $1 AND priority < 0.541", review.project
+    )
+    await make_gold_project(review, rate=0.5)
+    ann = await review.account("wrong-ann", "reviewer")
+    shown = {}
+    for _ in range(6):
+        task = await check_for(review, ann, "wrong-ann")
+        shown[task["item_id"]] = task["suggestion"] and task["suggestion"]["label"]
+        assert task["reasons"] == ([] if task["blind"] else ["low_confidence"])
+        await decide(ann, task, RIGHT)
+    assert shown == {f"i{n}": RIGHT if n < 3 else None for n in range(6)}
+    found = (await accuracy_of(review, "wrong-ann"))["accuracy"]
+    assert (found["all"]["right"], found["all"]["answers"]) == (3, 6)
+    assert (found["against_suggestion"]["right"], found["against_suggestion"]["answers"]) == (0, 3)
+    assert [one["label"] for one in found["labels"]] == [WRONG, RIGHT]
+    assert found["confusions"] == [{"truth": WRONG, "said": RIGHT, "times": 3}]
+    await close([ann])
+
+
+async def test_who_has_decided_an_item_is_not_checked_by_it(review: Review) -> None:
+    await review.make_tasks(20)
+    ann = await review.account("met-ann", "reviewer")
+    (task,) = await review.claim(ann)
+    await decide(ann, task, RIGHT)
+    await put(review, {"item_id": task["item_id"], "label": RIGHT})
+    await make_gold_project(review, rate=0.5)
+    for _ in range(12):
+        assert await review.claim(ann)
+    assert await checks(review, "met-ann") == {}
+    await close([ann])
+
+
+async def test_below_the_bar_work_is_paused_and_done_again(review: Review) -> None:
+    await review.make_tasks(60)
+    ann, ben = [await review.account(f"pause-{name}", "reviewer") for name in ("ann", "ben")]
+    for task in await review.claim(ann, 3):
+        await decide(ann, task, WRONG)
+    await review.until("decided", 3)
+    await put(review, *texts(20))
+    await make_gold_project(review, rate=0.5, bar=0.7, min_answers=6)
+    for _ in range(6):
+        task = await check_for(review, ann, "pause-ann")
+        await decide(ann, task, WRONG)
+    found = await state(review, "pause-ann", "paused")
+    assert (found["pause"]["correct"], found["pause"]["answers"]) == (0, 6)
+    refused = await ann.post(f"/v1/projects/{review.project}/tasks/claim", json={})
+    assert (refused.status_code, refused.json()["error"]) == (403, "paused")
+    assert "a manager can" in refused.json()["detail"]
+
+    async def reopened() -> int | None:
+        pause = (await accuracy_of(review, "pause-ann"))["pause"]
+        return pause["reopened"]
+
+    decided = await review.database.fetchval(
+        "SELECT count(*) FROM decisions WHERE project = $1 AND reviewer = 'pause-ann'", review.project
+    )
+    assert await until(reopened) == decided >= 3
+    again = (await review.admin.get(f"/v1/projects/{review.project}/promise")).json()["rereviews"]
+    assert again["waiting"] == decided
+    lift = f"/v1/projects/{review.project}/pauses/pause-ann/lift"
+    assert (await ann.post(lift, json={"reason": "please"})).status_code == 403
+    assert (await review.admin.post(lift, json={"reason": ""})).status_code == 422
+    assert (await review.admin.post(lift, json={"reason": "we talked"})).status_code == 200
+    assert (await review.admin.post(lift, json={"reason": "we talked"})).status_code == 404
+    assert await review.claim(ann)
+    found = await state(review, "pause-ann", "working")
+    assert (found["pause"]["reason"], found["accuracy"]["all"]["answers"]) == ("we talked", 6)
+    log = (await review.admin.get("/v1/audit", params={"subject": "pause-ann"})).json()
+    assert "pause.lifted" in str(log)
+    await close([ann, ben])
+
+
+async def test_newcomers_learn_first(review: Review) -> None:
+    await make_gold_project(review, rate=0.0, training_tasks=4, bar=0.7)
+    await put(review, *texts(20))
+    await review.make_tasks(3)
+    ann = await review.account("train-ann", "reviewer")
+    answers = []
+    for turn in range(5):
+        (task,) = await review.claim(ann)
+        assert task["training"] is True
+        assert task["blind"] is True
+        answers.append(await decide(ann, task, WRONG if turn == 0 else RIGHT))
+        number = int(task["content"].removeprefix("gold text "))
+        assert (answers[-1]["right_label"], answers[-1]["explanation"]) == (RIGHT, f"because {number}")
+        assert (await ann.post(f"/v1/tasks/{task['task_id']}/undo")).status_code == 409
+        if turn == 3:
+            break  # 3 of 4 reach the bar
+    (task,) = await review.claim(ann)
+    assert task["training"] is False
+    done = await decide(ann, task, RIGHT)
+    assert list(done) == ["task_id", "decisions", "final"]
+    own = (await ann.get(f"/v1/projects/{review.project}/me/accuracy")).json()
+    assert (own["state"], own["training_done"], own["accuracy"]["all"]["right"]) == ("working", 4, 3)
+    await close([ann])
+
+
+async def test_who_does_not_learn_is_told_to_ask(review: Review) -> None:
+    await make_gold_project(review, rate=0.0, training_tasks=2, bar=0.7)
+    await put(review, *texts(20))
+    await review.make_tasks(3)
+    ann = await review.account("fail-ann", "reviewer")
+    for _ in range(6):
+        (task,) = await review.claim(ann)
+        await decide(ann, task, WRONG)
+    refused = await ann.post(f"/v1/projects/{review.project}/tasks/claim", json={})
+    assert refused.status_code == 403
+    assert "ask a manager" in refused.json()["detail"]
+    lift = f"/v1/projects/{review.project}/pauses/fail-ann/lift"
+    (await review.admin.post(lift, json={"reason": "knows it now"})).raise_for_status()
+    (task,) = await review.claim(ann)
+    assert task["training"] is False
+    await close([ann])
+
+
+async def test_gold_grants_a_skill_and_takes_it_away(review: Review) -> None:
+    skill = ", skills: [{name: law, metadata: {field: [law]}, gold_needed: 3}]"
+    await make_gold_project(review, skill, rate=0.5, bar=0.7, min_answers=50)
+    await put(review, *texts(20, skill="law"))
+    await review.make_tasks(60)
+    ann = await review.account("skill-ann", "reviewer")
+    path = f"/v1/projects/{review.project}/skills/law/claim"
+    assert (await ann.post(path.replace("law", "art"), json={})).status_code == 404
+    for _ in range(3):
+        (task,) = (await ann.post(path, json={})).raise_for_status().json()["tasks"]
+        assert task["training"] is True
+        assert (await decide(ann, task, RIGHT))["right_label"] == RIGHT
+
+    async def skills() -> list[Any]:
+        return await review.database.fetch(
+            "SELECT skill, source FROM skills WHERE project = $1 AND reviewer = 'skill-ann'", review.project
+        )
+
+    async def granted() -> bool | None:
+        return [tuple(row) for row in await skills()] == [("law", "gold")] or None
+
+    await until(granted)
+    await asyncio.sleep(5.1)  # for what is remembered of skills
+    for _ in range(8):
+        task = await check_for(review, ann, "skill-ann")
+        await decide(ann, task, WRONG)
+
+    async def taken() -> bool | None:
+        return not await skills() or None
+
+    await until(taken)
+    await close([ann])
+
+
+async def test_gold_is_handed_in_listed_and_retired(review: Review) -> None:
+    await review.make_tasks(2)
+    done = await put(
+        review,
+        {"item_id": "i0", "label": RIGHT, "explanation": "joy"},
+        {"item_id": "nowhere", "label": RIGHT},
+        {"item_id": "i1", "content": "other words", "label": RIGHT},
+        {"content": "a new text", "label": WRONG, "metadata": {"source": "app"}},
+        {"item_id": "i1", "label": "so-so"},
+    )
+    assert (done["added"], done["changed"], done["refused_count"]) == (2, 0, 3)
+    assert [one["line"] for one in done["refused"]] == [2, 3, 5]
+    again = await put(review, {"content": "a new text", "label": RIGHT, "metadata": {"source": "app"}})
+    assert (again["added"], again["changed"]) == (0, 1)
+    path = f"/v1/projects/{review.project}/gold"
+    listed = (await review.admin.get(path)).json()["gold"]
+    assert [(one["content"], one["label"], one["is_item"]) for one in listed] == [
+        ("a new text", RIGHT, False), ("what a day, number 0", RIGHT, True),
+    ]  # fmt: skip
+    made_up = listed[0]["item_id"]
+    assert made_up[0] == "i"
+    assert (await review.admin.delete(f"{path}/{made_up}")).status_code == 200
+    assert (await review.admin.delete(f"{path}/{made_up}")).status_code == 404
+    assert (await review.admin.get(path)).json()["gold"][0]["retired"] is True
+    ann = await review.account("list-ann", "reviewer")
+    for answer in (await ann.get(path), await ann.put(path, content=b"[]"), await ann.delete(f"{path}/i0")):
+        assert answer.status_code == 403
+    broken = await review.admin.put(path, content=b'[{"item_id"')
+    assert broken.status_code == 422
+    await close([ann])
+
+
+async def test_unanimous_items_are_offered_as_gold(review: Review) -> None:
+    await review.make_tasks(3, needed=2)
+    ann, ben = [await review.account(f"offer-{name}", "reviewer") for name in ("ann", "ben")]
+    said = {"i0": (WRONG, WRONG), "i1": (RIGHT, RIGHT), "i2": (RIGHT, WRONG)}
+    for place, client in enumerate((ann, ben)):
+        for task in await review.claim(client, 3):
+            await decide(client, task, said[task["item_id"]][place])
+    path = f"/v1/projects/{review.project}/gold-candidates"
+    found = (await review.admin.get(path)).json()["candidates"]
+    assert [(one["item_id"], one["label"], one["corrected"], one["people"]) for one in found] == [
+        ("i0", WRONG, True, 2), ("i1", RIGHT, False, 2),
+    ]  # fmt: skip
+    await put(review, {"item_id": "i0", "label": WRONG})
+    assert [one["item_id"] for one in (await review.admin.get(path)).json()["candidates"]] == ["i1"]
+    await close([ann, ben])
