@@ -56,11 +56,10 @@ def test_what_is_sent_many_times_counts_once() -> None:
     assert worked(decision(10, 10), decision(10, 10), decision(8, 8), decision(12, 12)) == 12
 
 
-def test_checks_training_and_skips_are_work_like_decisions() -> None:
-    for kind in ("check", "training", "skip"):
-        between = Sign(20, kind, "p")
-        assert worked(decision(10, 10), between, decision(30, 10)) == 30, kind
-        assert worked(decision(10, 10), between, decision(30, 20)) == 30, f"{kind}, fetched ahead"
+def test_checks_and_skips_are_work_like_decisions() -> None:
+    for between in (Sign(20, "check", "p", 10), Sign(20, "skip", "p")):
+        assert worked(decision(10, 10), between, decision(30, 10)) == 30, between.kind
+        assert worked(decision(10, 10), between, decision(30, 20)) == 30, f"{between.kind}, fetched ahead"
     assert worked(decision(10, 10), Sign(9000, "skip", "p")) == 70
 
 

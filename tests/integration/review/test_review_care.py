@@ -202,6 +202,29 @@ async def test_what_was_skipped_unseen_stays_unseen(review: Review) -> None:
     await ann.aclose()
 
 
+async def test_a_distressing_check_is_shown_and_given_back_like_any_task(review: Review) -> None:
+    await set_review(review, f"{{care: {SENSITIVE % 5}}}")
+    ann = await review.account("care-check", "reviewer")
+    await consent(review, ann)
+    task_id = await review.database.fetchval(
+        "WITH g AS ("
+        " INSERT INTO gold_items (project, item_id, content, metadata, label, explanation, added_by)"
+        " VALUES ($1, 'g', 'a hard text', '{\"topic\": \"violence\"}', '\"positive\"', '', 'm')"
+        " RETURNING gold_id)"
+        " INSERT INTO gold_checks (task_id, gold_id, project, reviewer, purpose, pool, suggested, place,"
+        " needed, fence, leased_at, lease_until)"
+        " SELECT nextval('task_ids'), gold_id, $1, 'care-check', 'check', '!', false, 1, 1, 77,"
+        " now(), now() + interval '5 minutes' FROM g RETURNING task_id",
+        review.project,
+    )
+    task = {"task_id": task_id, "lease": "77"}
+    assert (await reveal(ann, task)).json() == {"task_id": task_id, "content": "a hard text", "shown": 1}
+    assert (await consent(review, ann, given=False))["given_back"] == 1
+    await consent(review, ann)
+    assert (await reveal(ann, task)).json()["error"] == "lease_lost"
+    await ann.aclose()
+
+
 async def test_enough_distressing_items_are_enough_until_a_day_has_passed(review: Review) -> None:
     await set_review(review, f"{{care: {SENSITIVE % 2}}}")
     await make_distressing(review, 4)
@@ -258,14 +281,19 @@ async def test_days_are_counted_and_paid_with_checks_and_skips(review: Review) -
     ann = await review.account("care-paid", "reviewer")
     await has_worked(review, "care-paid", 20, 15)  # 30 decisions
     await review.database.execute(
-        "INSERT INTO signs (reviewer, at, kind, project)"
-        " VALUES ('care-paid', now() - interval '4 minutes', 'check', $1)",
+        "WITH g AS ("
+        " INSERT INTO gold_items (project, item_id, content, metadata, label, explanation, added_by)"
+        " VALUES ($1, 'g', 'text', '{}', '\"positive\"', '', 'm') RETURNING gold_id)"
+        " INSERT INTO gold_checks (task_id, gold_id, project, reviewer, purpose, pool, suggested, place,"
+        " needed, fence, leased_at, lease_until, label, seconds, decided_at)"
+        " SELECT nextval('task_ids'), gold_id, $1, 'care-paid', 'check', '', false, 1, 1, 1, now(), now(),"
+        " '\"positive\"', 60, now() - interval '4 minutes' FROM g",
         review.project,
     )
     [task] = await review.claim(ann)
     body = {"lease": task["lease"], "reason": "unclear"}
     assert (await ann.post(f"/v1/tasks/{task['task_id']}/skip", json=body)).status_code == 200
-    # The check took from the last decision on, of which a minute counts, and so did the skip.
+    # The check took from the last decision on, a minute, and the skip counts a minute of silence.
     days = await until(lambda: _with(ann, skips=1, active_seconds=15 * 60 + 60 + 60 - 1), 15)
     total = {key: sum(day[key] for day in days) for key in ("decisions", "active_seconds", "amount_usd")}
     assert total["decisions"] == 31, "a hidden check is told and paid like a decision"

@@ -33,8 +33,8 @@ Kind = Literal["decision", "check", "training", "skip", "input"]
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One thing the server saw. `at` is in Unix seconds; `seconds` is, of a decision, the time since its
-    claim or the decision before, and means nothing otherwise."""
+    """One thing the server saw. `at` is in Unix seconds; `seconds` is, of a decision or check, the time
+    since its claim or the one before, and means nothing otherwise."""
 
     at: float
     kind: Kind
@@ -68,7 +68,7 @@ class Timeline:
         if sign.kind == "input":
             self._inputs.append(sign.at)
             return 0.0
-        lasted = sign.seconds if sign.kind == "decision" else _LONGEST_PIECE_SECONDS
+        lasted = _LONGEST_PIECE_SECONDS if sign.kind == "skip" else sign.seconds
         begin = max(self._end, sign.at - lasted)
         worked = min(most, _active(begin, self._inputs, sign.at))
         self._inputs.clear()

@@ -19,6 +19,12 @@ SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until
 WHERE project = $2 AND state = 'leased' AND reviewer = $1 AND right(pool, 1) = '!'
 """
 
+# Checks look like other tasks in this too.
+_GIVE_CHECKS_BACK: Final = """
+UPDATE gold_checks SET lease_until = now()
+WHERE project = $2 AND reviewer = $1 AND label IS NULL AND lease_until > now() AND right(pool, 1) = '!'
+"""
+
 _ASKING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('asking ' || $1, 0))"
 
 _ASK: Final = """
@@ -80,8 +86,9 @@ class ConsentStore:
             await connection.execute(_SET, reviewer, project, given)
             if given:
                 return 0
-            status: str = await connection.execute(_GIVE_BACK, reviewer, project)
-            return int(status.rsplit(maxsplit=1)[-1])
+            tasks = await connection.execute(_GIVE_BACK, reviewer, project)
+            checks = await connection.execute(_GIVE_CHECKS_BACK, reviewer, project)
+            return sum(int(status.rsplit(maxsplit=1)[-1]) for status in (tasks, checks))
 
     async def may_ask(self, reviewer: str, project: str) -> bool:
         """Return whether to ask somebody now, and count it as asked: they have not said yet, and were asked

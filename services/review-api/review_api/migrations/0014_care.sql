@@ -23,12 +23,12 @@ COMMENT ON TABLE reveals IS 'Distressing items that a person asked to see; the s
 CREATE TABLE signs (
     reviewer text COLLATE "C" NOT NULL,
     at       timestamptz NOT NULL DEFAULT now(),
-    kind     text NOT NULL CHECK (kind IN ('input', 'check', 'training', 'skip')),
+    kind     text NOT NULL CHECK (kind IN ('input', 'skip')),
     project  text COLLATE "C" NOT NULL
 );
 CREATE INDEX signs_by_reviewer ON signs (reviewer, at);
 COMMENT ON TABLE signs IS
-    'That a person was at work, besides decisions: input on the page, and work that is no decision. Kept for some days.';
+    'That a person was at work, besides decisions and checks: input on the page, and skips. Kept for some days.';
 
 CREATE TABLE workdays (
     reviewer           text COLLATE "C" NOT NULL,

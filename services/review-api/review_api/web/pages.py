@@ -25,5 +25,5 @@ PAGES: Final = (
     PageSpec("people", "/people", "People", ("people",)),
     PageSpec("account", "/account", "Your account", ("people",)),
     PageSpec("invitation", "/invitation", "Invitation", ("people",)),
-    PageSpec("me", "/me", "My accuracy and pay", ("me",)),
+    PageSpec("me", "/me", "My accuracy and pay", ("me", "accuracy")),
 )

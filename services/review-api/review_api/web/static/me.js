@@ -1,5 +1,6 @@
 // One's own page: work and pay of the last two weeks, breaks, distressing items, and what is measured.
 import { html, useCallback, useState } from "./ui.js";
+import { OwnAccuracy } from "./accuracy.js";
 import { clock, count, decimal, minutes, plural, usd } from "./format.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
@@ -56,6 +57,7 @@ function Me({ account, project, onExpired }) {
     <div class="mine-columns">
       <div class="mine-main">
         <${Fortnight} days=${here} care=${care} />
+        <${OwnAccuracy} project=${project} />
       </div>
       <div class="mine-side">
         <${Breaks} breaks=${care.breaks} />
