@@ -66,10 +66,13 @@ class Planner:
             await self._note(campaign, looked_at)
 
     async def _boundary(self, campaign: Campaign) -> None:
-        nearest = Nearest(campaign.selection, MOST_EMBEDDED, all_people=campaign.mode == "re-review")
+        nearest = self._nearest(campaign, MOST_EMBEDDED)
         looked_at = 0
         async for items, labels in self._pages(campaign):
-            nearest.add(items)
+            if campaign.selection.texts:
+                nearest.add(items)
+            else:
+                await self._add_by_margin(campaign, items)
             looked_at += labels
             await self._note(campaign, looked_at)
         candidates = nearest.kept()
@@ -77,6 +80,17 @@ class Planner:
         affected = near(campaign.selection, candidates, alike)
         for start in range(0, len(affected), _PAGE):
             await self._work.add(campaign.campaign_id, affected[start : start + _PAGE])
+
+    def _nearest(self, campaign: Campaign, most: int) -> Nearest:
+        return Nearest(campaign.selection, most, all_people=campaign.mode == "re-review")
+
+    async def _add_by_margin(self, campaign: Campaign, items: Sequence[Labelled]) -> None:
+        """Add those of a page that the margin alone puts near the boundary, however many there are in all."""
+        nearest = self._nearest(campaign, _PAGE)
+        nearest.add(items)
+        candidates = nearest.kept()
+        affected = near(campaign.selection, candidates, [0.0] * len(candidates))
+        await self._work.add(campaign.campaign_id, affected)
 
     def _pages(self, campaign: Campaign) -> AsyncIterator[tuple[list[Labelled], int]]:
         selection = campaign.selection
