@@ -230,6 +230,20 @@ async def test_my_work_says_what_can_still_be_taken_back(review: Review) -> None
     await page.aclose()
 
 
+async def test_lists_tell_which_texts_distress(review: Review) -> None:
+    await review.make_tasks(1)
+    zac = await review.account("zac", "reviewer")
+    (task,) = await review.claim(zac)
+    await act(zac, task, "flag", reason="offensive")
+    await decide(zac, task)
+    found = [*await mine(zac, review, "flags"), *await mine(zac, review, "decisions"), *await flags(review)]
+    assert [row["sensitive"] for row in found] == [False, False, False]
+    await review.database.execute("UPDATE assignments SET pool = '!' WHERE task_id = $1", task["task_id"])
+    found = [*await mine(zac, review, "flags"), *await mine(zac, review, "decisions"), *await flags(review)]
+    assert [row["sensitive"] for row in found] == [True, True, True]
+    await zac.aclose()
+
+
 async def test_late_answers_are_found_again(review: Review) -> None:
     await review.make_tasks(1, needed=2)
     zoe = await review.account("zoe", "reviewer")

@@ -43,6 +43,7 @@ class Mine(BaseModel):
     task_id: int
     item_id: str
     excerpt: str
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     at: int = Field(description="Unix milliseconds")
 
 

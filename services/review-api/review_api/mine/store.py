@@ -27,6 +27,9 @@ LEFT JOIN LATERAL (
         WHERE g.project = r.project AND g.item_id = r.item_id AND g.content IS NOT NULL
     ) known LIMIT 1 OFFSET 0
 ) i ON true
+LEFT JOIN LATERAL (
+    SELECT pool LIKE '%!' AS sensitive FROM assignments a WHERE a.task_id = r.task_id LIMIT 1
+) p ON true
 """.replace("{most}", str(MOST_EXCERPT))
 
 # A hidden check is among a person's work like any task. In all of them: $1 reviewer, $2 project, $3 and $4
@@ -34,7 +37,8 @@ LEFT JOIN LATERAL (
 
 # $6 an item, or null for all. What can be undone: see RELEASE and CALL_BACK in tasks/sql.py.
 _DECISIONS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.label, r.seconds, r.guideline_version,
+SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+       r.label, r.seconds, r.guideline_version,
        (extract(epoch FROM r.decided_at) * 1000)::bigint AS at,
        coalesce(r.undo_until, u.undo_until) AS undo_until,
        r.decided_at AS place, r.task_id AS place_id
@@ -71,7 +75,8 @@ ORDER BY r.decided_at DESC, r.task_id DESC
 """.replace("{excerpt}", _EXCERPT)
 
 _OF_TASKS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.{said},
+SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+       r.{said},
        (extract(epoch FROM r.at) * 1000)::bigint AS at, r.at AS place, r.task_id AS place_id
 FROM (
     (
@@ -114,7 +119,8 @@ _LATE: Final = _OF_TASKS.format(
 )
 
 _FLAGS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.reason, r.text,
+SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+       r.reason, r.text,
        (extract(epoch FROM r.flagged_at) * 1000)::bigint AS at,
        (extract(epoch FROM r.resolved_at) * 1000)::bigint AS resolved_at, r.answer,
        r.flagged_at AS place, r.flag_id AS place_id
@@ -126,7 +132,8 @@ ORDER BY r.flagged_at DESC, r.flag_id DESC
 """.replace("{excerpt}", _EXCERPT)
 
 _COMMENTS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.audience, r.text,
+SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+       r.audience, r.text,
        (extract(epoch FROM r.commented_at) * 1000)::bigint AS at,
        r.commented_at AS place, r.comment_id AS place_id
 FROM (

@@ -67,6 +67,7 @@ class FlagShown(BaseModel):
     flag_id: int
     item_id: str
     excerpt: str
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     task_id: int
     reviewer: str
     reason: Reason
@@ -88,6 +89,7 @@ class CommentShown(BaseModel):
     comment_id: int
     item_id: str
     excerpt: str
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     task_id: int
     reviewer: str
     audience: Audience

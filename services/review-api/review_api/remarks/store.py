@@ -53,10 +53,14 @@ LEFT JOIN LATERAL (
         WHERE g.project = r.project AND g.item_id = r.item_id AND g.content IS NOT NULL
     ) known LIMIT 1 OFFSET 0
 ) i ON true
+LEFT JOIN LATERAL (
+    SELECT pool LIKE '%!' AS sensitive FROM assignments a WHERE a.task_id = r.task_id LIMIT 1
+) p ON true
 """.replace("{most}", str(MOST_EXCERPT))
 
 _FLAGS: Final = """
-SELECT r.flag_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.task_id, r.reviewer, r.reason, r.text,
+SELECT r.flag_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+       r.task_id, r.reviewer, r.reason, r.text,
        (extract(epoch FROM r.flagged_at) * 1000)::bigint AS at,
        (extract(epoch FROM r.resolved_at) * 1000)::bigint AS resolved_at, r.resolved_by, r.answer
 FROM (
@@ -70,7 +74,8 @@ _ALL_FLAGS: Final = _FLAGS.replace("{only}", "")
 _OPEN_FLAGS: Final = _FLAGS.replace("{only}", "AND resolved_at IS NULL")
 
 _COMMENTS: Final = """
-SELECT r.comment_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, r.task_id, r.reviewer, r.audience,
+SELECT r.comment_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+       r.task_id, r.reviewer, r.audience,
        r.text, (extract(epoch FROM r.commented_at) * 1000)::bigint AS at
 FROM (
     SELECT * FROM comments WHERE project = $1 AND comment_id < $2 ORDER BY comment_id DESC LIMIT $3
@@ -91,6 +96,7 @@ class Flag:
     flag_id: int
     item_id: str
     excerpt: str
+    sensitive: bool
     task_id: int
     reviewer: str
     reason: str
@@ -108,6 +114,7 @@ class Comment:
     comment_id: int
     item_id: str
     excerpt: str
+    sensitive: bool
     task_id: int
     reviewer: str
     audience: str

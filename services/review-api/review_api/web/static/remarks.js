@@ -46,10 +46,16 @@ export function FromReviewers({ project, onExpired }) {
     </ul>`}`;
 }
 
+// The begin of an item's text; one that distresses when it is asked for.
+export function Excerpt({ row }) {
+  const text = html`<p class="row-text" dir="auto">${row.excerpt || html`<span class="fine">no text (any more)</span>`}</p>`;
+  return row.sensitive ? html`<details><summary>A distressing text</summary>${text}</details>` : text;
+}
+
 function Remark({ one, what, children }) {
   return html`<li class="row">
     <div class="row-main">
-      <p class="row-text" dir="auto">${one.excerpt || html`<span class="fine">no text (any more)</span>`}</p>
+      <${Excerpt} row=${one} />
       <p class="fine"><span class="row-id">${one.item_id}</span> · ${one.reviewer} · <time dateTime=${new Date(one.at).toISOString()}>${dateTime(one.at)}</time></p>
       <p class="row-said">${what && html`<strong>${what}</strong> `}${one.text}</p>
       ${children}

@@ -9,7 +9,7 @@ import { forgetKept, keep, keptBy } from "./kept.js";
 import { Link } from "./link.js";
 import { Outbox, waitingAnswers } from "./outbox.js";
 import { mount } from "./page.js";
-import { FromReviewers } from "./remarks.js";
+import { Excerpt, FromReviewers } from "./remarks.js";
 import { useForManagers } from "./session.js";
 import { read, write } from "./storage.js";
 
@@ -102,7 +102,7 @@ function Rows({ list, empty, children }) {
 function Item({ row, children, aside }) {
   return html`<li class="row" key=${`${row.task_id}.${row.at}`}>
     <div class="row-main">
-      <p class="row-text" dir="auto">${row.excerpt || html`<span class="fine">no text (any more)</span>`}</p>
+      <${Excerpt} row=${row} />
       <p class="fine"><span class="row-id">${row.item_id}</span> · <time dateTime=${new Date(row.at).toISOString()}>${dateTime(row.at)}</time></p>
       ${children}
     </div>
