@@ -173,6 +173,18 @@ async def test_training_explains_each_answer(work: Workplace, reviewer: Reviewer
     await expect(page.locator(".training-hint")).to_have_count(0)
 
 
+async def test_people_see_their_own_accuracy_on_their_page(work: Workplace, reviewer: Reviewer) -> None:
+    await prepare(work)
+    await answered(work, work.reviewer, 8, 4)
+    await answered(work, "ben", 1, 9)
+    await reviewer.sign_in(work, "/me")
+    card = reviewer.page.locator(".own-accuracy")
+    await expect(card).to_contain_text("8 of 12 checks answered as agreed.")
+    await expect(card).to_contain_text("67%")
+    await expect(card.get_by_role("list", name="Your accuracy, by label")).to_contain_text("positive")
+    assert "ben" not in await reviewer.page.locator("main").inner_text()
+
+
 async def test_a_paused_person_is_told_so(work: Workplace, reviewer: Reviewer) -> None:
     await prepare(work)
     await work.add([Item("t1", "an ordinary text")])
