@@ -21,8 +21,8 @@ SPEC: dict[str, Any] = {
 }
 
 
-async def define(review: Review, **review_section: Any) -> None:
-    spec = {"project": review.project, **SPEC, "review": review_section}
+async def define(review: Review, policy: dict[str, Any] | None = None, **review_section: Any) -> None:
+    spec = {"project": review.project, **SPEC, "policy": policy or {}, "review": review_section}
     (await review.admin.put(f"/v1/projects/{review.project}", json=spec)).raise_for_status()
 
 
@@ -206,3 +206,43 @@ async def test_a_release_gives_what_waits_new_scores(review: Review) -> None:
 
     await until(rescored)
     assert (await places(review))["i9"] == before["i9"], "an audit's place does not follow its score"
+
+
+async def test_experts_who_are_asked_first_do_not_see_each_other_s_answers(review: Review) -> None:
+    await define(review, {"always_review": {"expert_labels": ["positive"]}}, overlap={"adjudicate": True})
+    await review.make_tasks(1, needed=2, project_version=2)
+    ann, bob, eve = await people(review, "ann", "bob", "eve")
+    for name in ("ann", "bob", "eve"):
+        (await skilled(review, name, "expert")).raise_for_status()
+    for client, label in ((ann, "positive"), (bob, "negative")):
+        (task,) = await review.claim(client)
+        assert task["adjudication"] is None, "nobody differs yet"
+        assert not (await decide(client, task, label))["final"]
+    (task,) = await review.claim(eve)
+    assert task["adjudication"] == {"answers": ["negative", "positive"]}
+    assert (await decide(eve, task, "neither"))["final"], "who adjudicates has the last word"
+    assert (await the_event(review)).label == "neither"
+    await close([ann, bob, eve])
+
+
+async def test_who_is_asked_in_another_pool_than_the_first_does_not_adjudicate(review: Review) -> None:
+    await review.make_tasks(1, needed=3)
+    ann, bob, cid = await people(review, "ann", "bob", "cid")
+    (task,) = await review.claim(ann)
+    await decide(ann, task, "positive")
+    await define(review, skills=[{"name": "glad", "labels": ["positive"]}])
+    pools = "SELECT array_agg(DISTINCT pool) FROM assignments WHERE project = $1 AND state = 'open'"
+
+    async def moved() -> bool | None:
+        return await review.database.fetchval(pools, review.project) == ["glad"] or None
+
+    await until(moved)
+    for name in ("bob", "cid"):
+        (await skilled(review, name, "glad")).raise_for_status()
+    (task,) = await review.claim(bob)
+    assert not (await decide(bob, task, "negative"))["final"], "one more is to decide"
+    (task,) = await review.claim(cid)
+    assert (await decide(cid, task, "positive"))["final"]
+    event = await the_event(review)
+    assert (event.label, len(event.decisions)) == ("positive", 3)
+    await close([ann, bob, cid])

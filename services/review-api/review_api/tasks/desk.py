@@ -28,7 +28,7 @@ from review_api.tasks.answering import (
     validated,
 )
 from review_api.tasks.overlap import Asked, Settled, next_step
-from review_api.tasks.pools import for_experts, is_experts
+from review_api.tasks.pools import for_experts
 from review_api.tasks.skills import Entrance
 from review_api.tasks.store import Claimed, Deciding, Facts, Lease, Standing, Subject, TaskStore, Verdict
 
@@ -79,11 +79,13 @@ class Desk:
 
     async def _with_answers(self, claimed: list[Claimed]) -> list[Claimed]:
         """Give those who adjudicate what others have answered."""
-        asked = [task.task_id for task in claimed if is_experts(task.pool)]
+        asked = [task.task_id for task in claimed if task.adjudicates]
         if not asked:
             return claimed
         answers = await self._store.answers(asked)
-        return [replace(task, answers=answers.get(task.task_id)) for task in claimed]
+        return [
+            replace(task, answers=answers.get(task.task_id)) if task.adjudicates else task for task in claimed
+        ]
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 404 or 409."""
@@ -181,9 +183,9 @@ class Desk:
                 return await deciding.decide(verdict(None))
             if isinstance(step, Settled):
                 return await deciding.decide(verdict(_json(step.label)))
-            pool = deciding.held.pool
+            pool, adjudicates = deciding.held.pool, step == "expert"
             return await deciding.decide_and_ask_another(
-                verdict(None), for_experts(pool) if step == "expert" else pool
+                verdict(None), for_experts(pool) if adjudicates else pool, adjudicates=adjudicates
             )
 
     def _remember(self, by: Principal, project: str, tasks: list[Claimed]) -> list[Claimed]:
@@ -228,7 +230,7 @@ async def _next_step(
     deciding: Deciding, label: Label, overlap: OverlapSpec, merge: Callable[[Sequence[Any]], Any]
 ) -> Settled | Asked | None:
     """Return what becomes of a task with one more decision; None if it waits for those already asked."""
-    if deciding.held.adjudicates and not deciding.held.again:
+    if deciding.held.adjudicates:
         return Settled(label)
     if deciding.standing.decided + 1 < deciding.standing.needed:
         return None

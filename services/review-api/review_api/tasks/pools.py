@@ -71,11 +71,6 @@ def for_experts(pool: str) -> str:
     return EXPERT + (DISTRESSING if pool.endswith(DISTRESSING) else "")
 
 
-def is_experts(pool: str) -> bool:
-    """Return whether a task in `pool` is for experts."""
-    return pool.removesuffix(DISTRESSING) == EXPERT
-
-
 def is_sensitive(pool: str) -> bool:
     """Return whether the items in `pool` distress."""
     return pool.endswith(DISTRESSING)

@@ -50,11 +50,11 @@ WITH unhurried AS MATERIALIZED (
         lease_until = now() + make_interval(secs => $3)
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
-    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool
+    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
 ), shown AS (
     SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
            t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-           k.label AS kept, t.needed, l.pool
+           k.label AS kept, t.needed, l.pool, l.adjudicates
     FROM leased l
     JOIN tasks t USING (task_id)
     JOIN items i USING (project, item_id)
@@ -225,8 +225,8 @@ RETURNING slot, again, fence, (extract(epoch FROM lease_until) * 1000)::bigint A
 
 LOCK_TASK: Final = """
 SELECT t.project, t.item_id, t.decided, t.needed, t.blind, x.label AS doubted, x.decisions AS decided_before,
-       m.slot, m.pool, m.priority, m.again, m.pool <> f.pool AS adjudicates
-FROM tasks t JOIN assignments f ON f.task_id = t.task_id AND f.slot = 0
+       m.slot, m.pool, m.priority, m.again, m.adjudicates
+FROM tasks t
 LEFT JOIN rereviews x ON x.task_id = t.task_id
 LEFT JOIN assignments m ON m.task_id = t.task_id AND m.reviewer = $2
 WHERE t.task_id = $1 FOR UPDATE OF t
@@ -235,10 +235,10 @@ WHERE t.task_id = $1 FOR UPDATE OF t
 
 ASK_ANOTHER: Final = """
 WITH task AS (UPDATE tasks SET needed = needed + 1 WHERE task_id = $1 RETURNING task_id, project, needed)
-INSERT INTO assignments (task_id, slot, project, pool, priority, state, again, extra)
-SELECT task_id, needed - 1, project, $2, $3, 'open', $4, true FROM task
+INSERT INTO assignments (task_id, slot, project, pool, priority, state, again, extra, adjudicates)
+SELECT task_id, needed - 1, project, $2, $3, 'open', $4, true, $5 FROM task
 """
-"""People differ: one more decides."""
+"""People differ: one more decides; $5: alone."""
 
 ASK_NO_OTHER: Final = """
 WITH gone AS (

@@ -51,6 +51,7 @@ class Claimed:
     kept: str | None
     needed: int
     pool: str
+    adjudicates: bool = False
     answers: list[str] | None = None
     training: bool = False
 
@@ -301,14 +302,18 @@ class Deciding:
         """Store the decision; None if the lease is lost."""
         return await _decide(self._connection, self._lease, verdict)
 
-    async def decide_and_ask_another(self, verdict: Verdict, pool: str) -> Standing | None:
-        """Store a decision with which people differ, and have one more decide, out of `pool`; None if the
-        lease is lost."""
+    async def decide_and_ask_another(
+        self, verdict: Verdict, pool: str, *, adjudicates: bool
+    ) -> Standing | None:
+        """Store a decision with which people differ, and have one more decide, out of `pool`: between them,
+        if that one `adjudicates`. None if the lease is lost."""
         standing = await self.decide(verdict)
         if standing is None:
             return None
         held = self.held
-        await self._connection.execute(sql.ASK_ANOTHER, self._lease.task_id, pool, held.priority, held.again)
+        await self._connection.execute(
+            sql.ASK_ANOTHER, self._lease.task_id, pool, held.priority, held.again, adjudicates
+        )
         return Standing(standing.decided, standing.needed + 1)
 
 
