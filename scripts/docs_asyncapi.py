@@ -143,7 +143,8 @@ def _topic_configuration(config: Mapping[str, str]) -> Document:
 
 def _operations(received: Mapping[str, Mapping[str, str]]) -> Iterable[tuple[str, Document]]:
     for topic in TOPICS:
-        yield _operation(topic.producer, "send", topic.name, topic.event.__name__)
+        for service in topic.producer.split(", "):
+            yield _operation(service, "send", topic.name, topic.event.__name__)
         for service in topic.consumers:
             group = received[service][topic.name]
             yield _operation(service, "receive", topic.name, topic.event.__name__, group)

@@ -161,6 +161,28 @@ class Api:
         """Yield every score with its route and what people decided, one JSON document each."""
         return self._lines(f"/v1/projects/{project}/routes", {})
 
+    def lineage(self, project: str, item_id: str) -> dict[str, Any]:
+        """Return all that happened to an item."""
+        return self._call("GET", f"/v1/projects/{project}/items/{quote(item_id, safe='')}")
+
+    def erase(self, subject: dict[str, str], *, dry_run: bool = False) -> dict[str, Any]:
+        """Ask for an erasure, or what it would erase: `project` and `item_id`, or `owner` (and `project`)."""
+        return self._call("POST", "/v1/erasures", json=subject | ({"dry_run": True} if dry_run else {}))
+
+    def owned(self, subject: dict[str, str]) -> dict[str, int]:
+        """Return how many items an owner has, by project."""
+        try:
+            found: dict[str, int] = self.erase(subject, dry_run=True)["items"]
+        except ApiError as error:
+            if error.code == "unknown_owner":
+                return {}
+            raise
+        return found
+
+    def erasure(self, erasure_id: int) -> dict[str, Any]:
+        """Return how far an erasure is."""
+        return self._call("GET", f"/v1/erasures/{erasure_id}")
+
     def add_account(self, name: str, roles: list[str], password: str | None) -> dict[str, Any]:
         """Create an account."""
         body = {"name": name, "roles": roles} | ({"password": password} if password else {})

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "pay": "pay",
     "gold": "gold",
     "export": "items",
+    "erase": "erase",
     "dlq": "dlq",
     "train": "train",
     "account": "account",

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 from labelmill.runtime import dlq
+from labelmill.runtime.erasing import is_tombstone
 from labelmill.runtime.publisher import OutRecord
 
 
@@ -55,32 +56,39 @@ class WaitingList:
     """
 
     def __init__(self) -> None:
-        self._found: dict[str, Letter] = {}
+        self._found: dict[str, tuple[bytes | None, Letter]] = {}
         self._retried: set[str] = set()
 
     def add(self, record: ConsumerRecord) -> None:
-        """Take the next record of the DLQ, a letter or a marker."""
+        """Take the next record of the DLQ: a letter, a marker, or the tombstone of what is erased."""
+        if is_tombstone(record):
+            self._found = {
+                letter_id: found for letter_id, found in self._found.items() if found[0] != record.key
+            }
+            return
         marked = retried_id(record)
         if marked is not None:
             self._retried.add(marked)
         else:
             letter = letter_of(record)
-            self._found.setdefault(letter.id, letter)
+            self._found.setdefault(letter.id, (record.key, letter))
 
     def letters(self) -> list[Letter]:
         """Return the letters that wait, in order."""
-        return [letter for letter in self._found.values() if letter.id not in self._retried]
+        return [letter for _, letter in self._found.values() if letter.id not in self._retried]
 
 
 def original(record: ConsumerRecord) -> OutRecord:
     """Return the record as it was before it was buried, for its own partition."""
     headers = [(name, value) for name, value in record.headers if not name.startswith(dlq.PREFIX)]
-    return OutRecord(letter_of(record).partition, record.key or b"", record.value, headers)
+    letter = letter_of(record)
+    key = record.key or b""
+    return OutRecord(letter.partition, b"" if key == letter.id.encode() else key, record.value, headers)
 
 
 def marker(letter: Letter) -> OutRecord:
-    """Return the record that takes the letter off the list."""
-    return OutRecord(0, letter.id.encode(), None, [(dlq.RETRIED, letter.id.encode())])
+    """Return the record that takes the letter off the list; empty, since a tombstone would go before it."""
+    return OutRecord(0, letter.id.encode(), b"", [(dlq.RETRIED, letter.id.encode())])
 
 
 def _number(text: str) -> int:

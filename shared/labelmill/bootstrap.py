@@ -1,9 +1,10 @@
 """Preparing a deployment: topics in Kafka; a role and a schema per service in PostgreSQL. Safe to repeat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.api import Response
 
@@ -15,8 +16,16 @@ from labelmill.topics import DAY_MS, TOPICS, Topic
 SCHEMAS = {"autolabeler": "autolabeler", "review-api": "review", "trainer": "trainer"}
 """Service to schema; the role has the schema's name. The router keeps no tables."""
 
-DLQ_CONFIG = {"retention.ms": str(30 * DAY_MS)}
-"""Configuration of every DLQ: people need time to look."""
+_ERASABLE = {"max.compaction.lag.ms": str(DAY_MS)}
+"""A tombstone takes effect after a day, however little is written: segments are rolled by it too."""
+
+DLQ_CONFIG = {
+    "cleanup.policy": "compact,delete",
+    "retention.ms": str(30 * DAY_MS),
+    "min.compaction.lag.ms": str(7 * DAY_MS),
+    "max.compaction.lag.ms": str(14 * DAY_MS),
+}
+"""Configuration of every DLQ: people need time to look. After that only an item's newest letter is kept."""
 
 
 async def create_topics(settings: KafkaSettings) -> list[str]:
@@ -28,9 +37,31 @@ async def create_topics(settings: KafkaSettings) -> list[str]:
         missing = [topic for topic in _new_topics(settings) if topic.name not in present]
         if missing:
             check_created(await admin.create_topics(missing))
+        await _make_erasable(admin, [topic for topic in _new_topics(settings) if topic.name in present])
         return [topic.name for topic in missing]
     finally:
         await admin.close()
+
+
+async def _make_erasable(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> None:
+    """Have topics compacted that an earlier build made; what else somebody set of them stays as it is."""
+    if not topics:
+        return
+    by_name = {topic.name: topic for topic in topics}
+    described = await admin.describe_configs([_resource(name) for name in by_name])
+    changes = []
+    for _, _, _, name, entries in (each for response in described for each in response.resources):
+        # Name, value, read-only, source: 1 is what was set for this topic alone.
+        own = {entry[0]: entry[1] for entry in entries if entry[3] == 1}
+        wanted = by_name[name].topic_configs
+        if "compact" not in own.get("cleanup.policy", ""):
+            changes.append(_resource(name, {**wanted, **own, "cleanup.policy": wanted["cleanup.policy"]}))
+    if changes:
+        await admin.alter_configs(changes)
+
+
+def _resource(name: str, configs: dict[str, str] | None = None) -> ConfigResource:
+    return ConfigResource(ConfigResourceType.TOPIC, name, configs)
 
 
 def check_created(response: Response) -> None:
@@ -64,8 +95,8 @@ def _new_topics(settings: KafkaSettings) -> list[NewTopic]:
 def topic_config(topic: Topic) -> dict[str, str]:
     """Return the topic's configuration in Kafka, as far as it differs from topic to topic."""
     if topic.compacted:
-        return {"cleanup.policy": "compact"}
-    return {"retention.ms": str(topic.retention_ms)}
+        return {"cleanup.policy": "compact", **_ERASABLE}
+    return {"cleanup.policy": "compact,delete", "retention.ms": str(topic.retention_ms), **_ERASABLE}
 
 
 def _new_topic(settings: KafkaSettings, name: str, partitions: int, config: dict[str, str]) -> NewTopic:

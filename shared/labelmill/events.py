@@ -198,6 +198,28 @@ class QualityPublished(Event, frozen=True, kw_only=True):
     published_at: int = 0
 
 
+class ErasureRequested(Event, frozen=True, kw_only=True):
+    """An item is to be forgotten. Key: `project/item_id`."""
+
+    erasure_id: int
+    item_id: str
+    content_hash: str
+    requested_at: int = 0
+
+
+class ErasureConfirmed(Event, frozen=True, kw_only=True):
+    """A service has forgotten some items. Key: the project.
+
+    `items` are their hashes (`ids.item_hash`), `removed` the rows that were taken out or blanked, by table.
+    """
+
+    erasure_id: int
+    service: str
+    items: list[str]
+    removed: dict[str, int] = {}
+    confirmed_at: int = 0
+
+
 E = TypeVar("E", bound=Event)
 
 _encoder = msgspec.json.Encoder()

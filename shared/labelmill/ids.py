@@ -28,6 +28,12 @@ def content_hash(content: str, metadata: dict[str, str]) -> str:
     return hashlib.blake2b(document, digest_size=16, person=b"metadata").hexdigest()
 
 
+def item_hash(project: str, item_id: str) -> str:
+    """Return the 32 hex digits that stand for an item once it is erased: nothing else is kept of it."""
+    name = _SEPARATOR.join((project, item_id)).encode()
+    return hashlib.blake2b(name, digest_size=16, person=b"erased").hexdigest()
+
+
 def uniform(key: str, *parts: str) -> float:
     """Return a number in [0, 1), fixed by `parts` and unpredictable without `key` (keyed BLAKE2b, 53 bits).
 

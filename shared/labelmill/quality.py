@@ -1,5 +1,6 @@
 """What the trainer publishes about quality, for people to look at."""
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -79,3 +80,12 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     suspects: list[Suspect] = []
     duplicates: int = 0
     """Texts kept out of evaluation since they resemble one that served training."""
+
+    def without(self, items: Collection[str]) -> "Quality":
+        """Return all but what names one of `items`: examples and suspects. The figures are as they were."""
+        slices = [
+            msgspec.structs.replace(part, examples=[e for e in part.examples if e.item_id not in items])
+            for part in self.slices
+        ]
+        suspects = [suspect for suspect in self.suspects if suspect.item_id not in items]
+        return msgspec.structs.replace(self, slices=slices, suspects=suspects)

@@ -2,6 +2,9 @@
 
 An item keeps its partition from hop to hop (`items` p to `labels.scored` p to ...), so an item's events
 stay in order without any service having to hash a key; only ingestion does.
+
+Topics that are not `compacted` end by time, and are compacted all the same: a tombstone erases what its key
+holds. So a key must stand for what may be replaced by its newest record (decision 20).
 """
 
 from dataclasses import dataclass
@@ -9,6 +12,8 @@ from typing import Final
 
 from labelmill.events import (
     AcceptancePublished,
+    ErasureConfirmed,
+    ErasureRequested,
     Event,
     ItemIngested,
     LabelAccepted,
@@ -80,7 +85,7 @@ REVIEWS_REQUESTED: Final = Topic(
 REVIEWS_DECIDED: Final = Topic(
     name="reviews.decided",
     event=ReviewDecided,
-    key="project/item_id",
+    key="project/item_id/event_id",
     producer="review-api",
     consumers=("trainer",),
     description="What people decided, with the content.",
@@ -126,6 +131,24 @@ QUALITY: Final = Topic(
     compacted=True,
     partitions=1,
 )
+ERASURES: Final = Topic(
+    name="erasures",
+    event=ErasureRequested,
+    key="project/item_id",
+    producer="review-api",
+    consumers=("autolabeler", "trainer"),
+    description="Items to be forgotten; each goes from here too once all have confirmed.",
+    retention_ms=30 * DAY_MS,
+)
+ERASURES_CONFIRMED: Final = Topic(
+    name="erasures.confirmed",
+    event=ErasureConfirmed,
+    key="project/erasure_id/service/item_hash",
+    producer="autolabeler, trainer",
+    consumers=("review-api",),
+    description="What each service has forgotten.",
+    retention_ms=30 * DAY_MS,
+)
 
 TOPICS: Final = (
     ITEMS,
@@ -137,9 +160,22 @@ TOPICS: Final = (
     RELEASES,
     ACCEPTANCE,
     QUALITY,
+    ERASURES,
+    ERASURES_CONFIRMED,
 )
 
 
 def item_key(project: str, item_id: str) -> bytes:
     """Return the record key of an item's events."""
     return f"{project}/{item_id}".encode()
+
+
+def confirmation_key(event: ErasureConfirmed) -> bytes:
+    """Return the record key of a confirmation: each names other items, and replaces none."""
+    first = event.items[0] if event.items else ""
+    return f"{event.project}/{event.erasure_id}/{event.service}/{first}".encode()
+
+
+def decision_key(project: str, item_id: str, event_id: str) -> bytes:
+    """Return the record key of a decision on an item: a re-review is one more, and replaces none."""
+    return f"{project}/{item_id}/{event_id}".encode()

@@ -83,4 +83,8 @@ async def test_a_letter_keeps_the_record_and_says_why_and_where() -> None:
     assert (said[dlq.TOPIC], said[dlq.PARTITION], said[dlq.OFFSET]) == (b"items", b"3", b"77")
     assert said[dlq.SERVICE] == b"autolabeler"
     assert said[dlq.AT].isdigit()
-    assert (other_topic, other.key, other.value) == ("labels.scored.dlq", b"", None)
+    assert (other_topic, other.key, other.value) == (
+        "labels.scored.dlq",
+        b"labels.scored/0/1",
+        None,
+    ), "a key of its own, or compaction would take it for the next one without"

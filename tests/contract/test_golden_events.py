@@ -11,6 +11,8 @@ from labelmill.acceptance import Acceptance
 from labelmill.errors import InvalidRecord
 from labelmill.events import (
     AcceptancePublished,
+    ErasureConfirmed,
+    ErasureRequested,
     EventDecoder,
     LabelScored,
     ProjectPublished,
@@ -103,6 +105,11 @@ CONSUMERS: dict[str, dict[str, Callable[[bytes], object]]] = {
         "review-api": acceptances.decode,
     },
     "quality": {"review-api": EventDecoder(QualityPublished).decode},
+    "erasures": {
+        "autolabeler": EventDecoder(ErasureRequested).decode,
+        "trainer": EventDecoder(ErasureRequested).decode,
+    },
+    "erasures.confirmed": {"review-api": EventDecoder(ErasureConfirmed).decode},
 }
 
 

@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
+from labelmill.bootstrap import create_topics
 from labelmill.errors import TooManyDeadLetters
 from labelmill.events import EventDecoder, ItemIngested, ProjectPublished, encode
 from labelmill.projects import LabelSpec, ProjectSpec, VoterSpec
@@ -19,7 +21,7 @@ from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.service import Component, Context
 from labelmill.runtime.settings import ServiceSettings
-from labelmill.topics import Topic
+from labelmill.topics import DAY_MS, ERASURES, Topic
 from labelmill_local.kafka import Kafka
 
 PARTITIONS = 3
@@ -63,6 +65,27 @@ async def topic(kafka: Kafka) -> Topic:
     made = unique_topic()
     await create(kafka, made)
     return made
+
+
+async def test_topics_of_an_earlier_build_become_erasable_and_keep_their_settings(kafka: Kafka) -> None:
+    settings = service_settings(kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        old = {"retention.ms": "123456789", "segment.ms": "99999"}
+        await admin.create_topics([NewTopic(ERASURES.name, 2, 1, topic_configs=old)])
+        for _ in range(2):
+            assert ERASURES.name not in await create_topics(settings)
+            found: dict[str, str] = {}
+            async with asyncio.timeout(30):  # the broker takes a moment to see what its controller has
+                while found.get("cleanup.policy") != "compact,delete":
+                    resource = ConfigResource(ConfigResourceType.TOPIC, ERASURES.name)
+                    ((answer,),) = [each.resources for each in await admin.describe_configs([resource])]
+                    found = {entry[0]: entry[1] for entry in answer[4]}
+            assert (found["retention.ms"], found["segment.ms"]) == ("123456789", "99999")
+            assert found["max.compaction.lag.ms"] == str(DAY_MS)
+    finally:
+        await admin.close()
 
 
 @asynccontextmanager

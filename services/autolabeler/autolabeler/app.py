@@ -9,13 +9,14 @@ from labelmill.runtime.http import operations_app
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
-from labelmill.topics import ACCEPTANCE, ITEMS, PROJECTS, RELEASES
+from labelmill.topics import ACCEPTANCE, ERASURES, ITEMS, PROJECTS, RELEASES
 
 from autolabeler.batch_api import BatchProvider
 from autolabeler.batch_store import BatchStore
 from autolabeler.batches import Batches
 from autolabeler.budgets import Budgets
 from autolabeler.calls import Calls
+from autolabeler.erasing import ErasedItems, Erasing
 from autolabeler.function_runs import Functions
 from autolabeler.handlers import Labeler
 from autolabeler.llm import LlmAnswerer
@@ -74,8 +75,16 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
         functions=functions,
         parking=Parking(batch_store),
     )
+    erased = ErasedItems(database)
     labeler = Labeler(
-        context=context, settings=settings, window=window, plans=plans, voting=voting, calls=calls, sink=sink
+        context=context,
+        settings=settings,
+        window=window,
+        plans=plans,
+        voting=voting,
+        calls=calls,
+        sink=sink,
+        erased=erased,
     )
     subscription = Subscription(
         context,
@@ -88,9 +97,17 @@ def build(settings: AutolabelerSettings, answerer: Answerer | None = None) -> Se
         commit="by_handler",
         on_revoked=labeler.revoked,
     )
+    erasing = Subscription(
+        context,
+        broker,
+        publisher,
+        group="autolabeler-erasures",
+        topics=[ERASURES],
+        handle=Erasing(erased, publisher).handle,
+    )
     sink.connect(subscription.bury, labeler.make_room)
     labeler.connect(subscription)
     components: list[Component] = [database, publisher, projects, releases, acceptances]
     components += [cache, budgets, answerer, provider, batches, functions, students, calls, sink]
-    components += [subscription, broker, labeler]
+    components += [subscription, erasing, broker, labeler]
     return Service(context, operations_app(context), components)

@@ -10,11 +10,13 @@ from labelmill.errors import InvalidRecord
 from labelmill.events import EventDecoder, ItemIngested, check_item
 from labelmill.runtime.consumer import Subscription, parse
 from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.erasing import is_tombstone
 from labelmill.runtime.service import Context
 from labelmill.runtime.tasks import break_off, supervised
 from labelmill.topics import ITEMS
 
 from autolabeler.calls import Calls
+from autolabeler.erasing import ErasedItems
 from autolabeler.jobs import Job
 from autolabeler.parking import back_from_batch
 from autolabeler.plan import Plan
@@ -41,6 +43,7 @@ class Labeler:
         voting: Voting,
         calls: Calls,
         sink: Sink,
+        erased: ErasedItems,
     ) -> None:
         self._context = context
         self._settings = settings
@@ -49,6 +52,7 @@ class Labeler:
         self._voting = voting
         self._calls = calls
         self._sink = sink
+        self._erased = erased
         self._decoder = EventDecoder(ItemIngested)
         self._subscription: Subscription | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -112,7 +116,14 @@ class Labeler:
         return not self._draining and drains == self._drains
 
     async def _label(self, records: Sequence[ConsumerRecord], lanes: dict[int, Lane]) -> None:
+        for record in filter(is_tombstone, records):
+            self._sink.pass_over(record, lanes[record.partition])
         parsed, letters = parse(records, self._decoder, check_item)
+        erased = await self._erased.of(item for _, item in parsed)
+        for record, item in parsed if erased else ():
+            if (item.project, item.item_id) in erased:
+                self._sink.pass_over(record, lanes[record.partition])
+        parsed = [each for each in parsed if (each.event.project, each.event.item_id) not in erased]
         plans = await self._plans.of(item.project for _, item in parsed)
         jobs = []
         for record, item in parsed:

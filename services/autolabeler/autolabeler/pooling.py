@@ -34,7 +34,12 @@ def payer(item: ItemIngested, content_hash: str) -> bytes:
     They must not depend on the release. If an answer is stored and the process dies before the score is
     published, the score may be made under the next release: it is then the only one to tell what was paid.
     """
-    return bytes.fromhex(ids.event_id("payer", item.project, item.item_id, content_hash)[:16])
+    return payer_of(item.project, item.item_id, content_hash)
+
+
+def payer_of(project: str, item_id: str, content_hash: str) -> bytes:
+    """Return the payer of an item that is known by its name and its content's hash alone."""
+    return bytes.fromhex(ids.event_id("payer", project, item_id, content_hash)[:16])
 
 
 def llm_vote(voter: LlmVoter, labels: Sequence[str], paid: Sequence[Paid]) -> Vote:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
+from aiokafka import ConsumerRecord
 from labelmill.events import encode
 from labelmill.runtime.dlq import DeadLetter
 from labelmill.runtime.publisher import OutRecord, Publisher
@@ -30,7 +31,7 @@ class Burial(Protocol):
 
 
 class Finished(NamedTuple):
-    """A record's outcome: a score to publish, a dead letter, or None if its item is parked."""
+    """A record's outcome: a score to publish, a dead letter, or None if its item is parked or erased."""
 
     lane: Lane
     offset: int
@@ -94,6 +95,10 @@ class Sink:
     def park(self, job: Job) -> None:
         """Take a job whose item is kept elsewhere until its answers are there."""
         self._add(Finished(job.lane, job.record.offset, "", None))
+
+    def pass_over(self, record: ConsumerRecord, lane: Lane) -> None:
+        """Take a record of which nothing is to come: a tombstone, or an item that was erased."""
+        self._add(Finished(lane, record.offset, "", None))
 
     def bury(self, letter: DeadLetter, lane: Lane) -> None:
         """Take a record that cannot be used."""

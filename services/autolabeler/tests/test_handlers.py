@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
 import msgspec
@@ -21,9 +22,10 @@ from autolabeler.voters import Passing, Unusable
 from autolabeler.voting import Voting
 from autolabeler.window import Window
 from labelmill.errors import EmbedderUnavailable, TooManyDeadLetters
-from labelmill.events import EventDecoder, LabelScored, ProjectPublished, ReleasePublished
+from labelmill.events import EventDecoder, ItemIngested, LabelScored, ProjectPublished, ReleasePublished
 from labelmill.releases import Evaluation, Release, StudentModel
 from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.erasing import ERASED
 from labelmill.runtime.publisher import OutRecord
 from labelmill.runtime.service import Context
 from labelmill.student import pack
@@ -91,6 +93,7 @@ class Rig:
             settings.autolabeler_window_bytes,
             settings.autolabeler_window_span,
         )
+        self.erased: set[tuple[str, str]] = set()
         self.sink = Sink(context, self, 0.001)  # type: ignore[arg-type]
         self.labeler = Labeler(
             context=context,
@@ -108,6 +111,7 @@ class Rig:
             ),
             calls=self.calls,
             sink=self.sink,
+            erased=self,  # type: ignore[arg-type]
         )
         self.sink.connect(self.bury, self.labeler.make_room)
         self.labeler.connect(SimpleNamespace(commit=self.commit))  # type: ignore[arg-type]
@@ -117,6 +121,9 @@ class Rig:
         if name != "letterhead":
             raise EmbedderUnavailable(name)
         return Letterhead()
+
+    async def of(self, items: Iterable[ItemIngested]) -> set[tuple[str, str]]:
+        return {(item.project, item.item_id) for item in items} & self.erased
 
     async def publish(self, topic: str, records: Sequence[OutRecord]) -> None:
         assert topic == "labels.scored"
@@ -201,6 +208,18 @@ async def test_what_is_in_the_cache_is_not_paid_again(make_rig, answerer, make_r
     assert [score.votes[0].cached for score in scores] == [False, False, True]
     assert scores[0].event_id == scores[1].event_id, "a repetition is the same event, cost and all"
     assert rig.metric("labelmill_llm_cache_hits_total", project="p") == 2
+
+
+async def test_erased_items_and_tombstones_are_passed_over(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
+    rig = await make_rig(answerer)
+    rig.erased.add(("p", "gone"))
+    gone, tombstone, fine = make_record("a text", item_id="gone"), make_record("b"), make_record("fine")
+    tombstone = replace(tombstone, value=None, headers=((ERASED, b"1"),))
+    await rig.labeler.handle([gone, tombstone, fine])
+    (score,) = await rig.settled(1)
+    await rig.labeler.stop()
+    assert (score.item_id != "gone", rig.window.unfinished) == (True, 0)
+    assert (len(answerer.asked), rig.buried) == (1, [])
 
 
 async def test_bad_records_are_buried_and_the_others_go_on(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]

@@ -15,7 +15,15 @@ from labelmill.runtime.http import operations_app, operations_routes
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
-from labelmill.topics import ACCEPTANCE, ITEMS, LABELS_ACCEPTED, QUALITY, RELEASES, REVIEWS_REQUESTED
+from labelmill.topics import (
+    ACCEPTANCE,
+    ERASURES_CONFIRMED,
+    ITEMS,
+    LABELS_ACCEPTED,
+    QUALITY,
+    RELEASES,
+    REVIEWS_REQUESTED,
+)
 from starlette.types import ASGIApp
 
 from review_api.accounts import administration, audit_api, invitations_api, members_api, oidc_api
@@ -75,6 +83,9 @@ from review_api.quality.store import Decisions
 from review_api.remarks import api as remarks_api
 from review_api.remarks.comments import Comments
 from review_api.remarks.store import RemarkStore
+from review_api.rights import api as rights_api
+from review_api.rights.eraser import Confirmations, Eraser
+from review_api.rights.store import ErasureStore
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
 from review_api.tasks import queue_api, skills_api
@@ -112,7 +123,8 @@ def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
     if "http" in roles:
         app = _add_http(components, context, database, publisher, settings)
     if "relay" in roles:
-        components.append(Relay(context, Outbox(database), publisher, settings))
+        eraser = Eraser(ErasureStore(database), publisher)
+        components.append(Relay(context, Outbox(database), publisher, settings, eraser.step))
         components.append(_campaigning(context, database, publisher))
     if "ledger" in roles:
         _add_ledger(components, context, database, publisher, settings)
@@ -129,7 +141,14 @@ def _add_ledger(
     projects = ProjectStore(database)
     releases = ReleaseLog(projects, context.metrics, context.health)
     broker = kafka.broker(settings)
-    ledger = Ledger(LedgerStore(database), projects, Specs(projects), context.metrics, context.health)
+    ledger = Ledger(
+        LedgerStore(database),
+        projects,
+        Specs(projects),
+        publisher=publisher,
+        metrics=context.metrics,
+        health=context.health,
+    )
     subscription = Subscription(
         context,
         broker,
@@ -142,6 +161,14 @@ def _add_ledger(
         on_revoked=ledger.settled,
     )
     ledger.connect(subscription)
+    confirmed = Subscription(
+        context,
+        broker,
+        publisher,
+        group="review-erasures",
+        topics=[ERASURES_CONFIRMED],
+        handle=Confirmations(ErasureStore(database)).handle,
+    )
     withdrawing = Withdrawing(Withdrawal(database), projects, context.metrics)
     rereviewing = Rereviewing(Rereviews(database), context.metrics, context.health)
     reordering = Reordering(Reorders(database), projects, context.health)
@@ -156,7 +183,17 @@ def _add_ledger(
         Follower(settings, ACCEPTANCE, AcceptancePublished, news.hear, health=context.health),
         Follower(settings, QUALITY, QualityPublished, news.hear, health=context.health),
     ]
-    components += [releases, rereviewing, news, *followers, reordering, subscription, broker, ledger]
+    components += [
+        releases,
+        rereviewing,
+        news,
+        *followers,
+        reordering,
+        subscription,
+        confirmed,
+        broker,
+        ledger,
+    ]
 
 
 def _campaigning(context: Context, database: Database, publisher: Publisher) -> Component:
@@ -218,6 +255,7 @@ def _add_http(
             projects=projects,
             access=access,
         ),
+        rights_api.router(ErasureStore(database), access),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
         *_guideline_routers(database, projects, publishing, gold.desk, access),
         *care.routers,

@@ -51,7 +51,7 @@ def record(offset: int) -> ConsumerRecord:
 async def through(broken: int | None) -> tuple[Stand, Health]:
     stand, health = Stand(broken), Health(60.0)
     parts = cast("Any", stand)
-    ledger = Ledger(parts, parts, parts, Metrics(), health)
+    ledger = Ledger(parts, parts, parts, publisher=parts, metrics=Metrics(), health=health)
     ledger.connect(parts)
     for offset in range(3):
         await ledger.handle([record(offset)])

@@ -143,4 +143,5 @@ def _told(stored: StoredRelease, *, in_force: bool) -> dict[str, Any]:
         "finetuned": release.finetuned.model if release.finetuned else None,
         "created_at": release.created_at,
         "published_at": stored.published_at,
+        "retrain": stored.retrain,
     }

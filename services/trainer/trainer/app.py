@@ -8,12 +8,14 @@ from labelmill.runtime.http import operations_app
 from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Component, Context, Service
-from labelmill.topics import PROJECTS, RELEASES, REVIEWS_DECIDED
+from labelmill.topics import ERASURES, PROJECTS, RELEASES, REVIEWS_DECIDED
 
 from trainer.acceptances import Acceptances
 from trainer.api import Api
 from trainer.audits import Audits
 from trainer.embeddings import Embeddings
+from trainer.erased import ErasedItems
+from trainer.erasing import Erasing
 from trainer.gates import Gates
 from trainer.handlers import Decisions
 from trainer.looking import Qualities
@@ -89,7 +91,24 @@ def build(settings: TrainerSettings) -> Service:
     trainings.on_settled(qualities.changed)
     trainings.on_settled(acceptances.changed)
     heard = [trainings.changed, acceptances.changed]
-    decisions = Decisions(store, projects, settings.split_key.get_secret_value(), heard)
+    erased = ErasedItems(database)
+    decisions = Decisions(
+        store,
+        projects,
+        settings.split_key.get_secret_value(),
+        heard,
+        erased=erased,
+        publisher=publisher,
+    )
+    forgotten = [trainings.changed, acceptances.changed, qualities.changed, lambda _: relay.wake()]
+    erasing = Subscription(
+        context,
+        broker,
+        publisher,
+        group="trainer-erasures",
+        topics=[ERASURES],
+        handle=Erasing(erased, publisher, forgotten).handle,
+    )
     subscription = Subscription(
         context,
         broker,
@@ -108,5 +127,14 @@ def build(settings: TrainerSettings) -> Service:
         settings=settings,
     )
     inputs: list[Component] = [database, publisher, projects, releases]
-    work: list[Component] = [provider, relay, qualities, acceptances, trainings, subscription, broker]
+    work: list[Component] = [
+        provider,
+        relay,
+        qualities,
+        acceptances,
+        trainings,
+        subscription,
+        erasing,
+        broker,
+    ]
     return Service(context, operations_app(context, api.routes()), [*inputs, *work])

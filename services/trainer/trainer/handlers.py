@@ -14,8 +14,12 @@ from labelmill.projects import ProjectSpec
 from labelmill.runtime.compacted import Follower
 from labelmill.runtime.consumer import Parsed, isolate, parse
 from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.erasing import tombstone
+from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.retry import outages
+from labelmill.topics import REVIEWS_DECIDED
 
+from trainer.erased import ErasedItems
 from trainer.splitting import sketch
 from trainer.store import Incoming, Store
 
@@ -29,11 +33,16 @@ class Decisions:
         projects: Follower[ProjectPublished],
         split_key: str,
         heard: Sequence[Callable[[str], None]],
+        *,
+        erased: ErasedItems,
+        publisher: Publisher,
     ) -> None:
         """`heard` are called with the project of every batch that holds new decisions."""
         self._store = store
         self._projects = projects
         self._heard = heard
+        self._erased = erased
+        self._publisher = publisher
         self._split_key = split_key
         self._decoder = EventDecoder(ReviewDecided)
 
@@ -68,6 +77,21 @@ class Decisions:
                 fresh = await self._store.record(spec.project, incoming, spec.training.holdout_share, now)
                 for hear in self._heard if fresh else ():
                     hear(spec.project)
+        await self._bury_erased(spec.project, decided)
+
+    async def _bury_erased(self, project: str, decided: Sequence[Parsed[ReviewDecided]]) -> None:
+        """Put tombstones over decisions on erased items, which came late or came again."""
+        erased: set[str] = set()
+        async for attempt in outages():
+            with attempt:
+                erased = await self._erased.of(project, {each.event.item_id for each in decided})
+        over = [
+            tombstone(each.record.partition, each.record.key or b"")
+            for each in decided
+            if each.event.item_id in erased
+        ]
+        if over:
+            await self._publisher.publish(REVIEWS_DECIDED.name, over)
 
     def _sketched(self, events: Sequence[ReviewDecided]) -> list[Incoming]:
         found = []

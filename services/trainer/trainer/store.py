@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from labelmill import ids
-from labelmill.events import ReleasePublished, ReviewDecided, Vote, encode
+from labelmill.events import ReleasePublished, ReviewDecided, Vote
 from labelmill.quality import LABEL_ERROR
 from labelmill.releases import Release
 from labelmill.runtime.postgres import Database
@@ -17,11 +17,12 @@ from labelmill.runtime.postgres import Database
 from trainer.datasets import Dataset, Member, Membership, Text, dataset_of
 from trainer.errors import Superseded
 from trainer.jobs import Job, Proposal, State
+from trainer.releasing import RECORDING, RELEASING, add_release, wait_for
 from trainer.splitting import MOST_A_BAND, Placed, Side, Sketch, place_all
 from trainer.triggers import MOST_KNOWN, Facts
 
-# Advisory locks, by what they guard; the second key is the project's hash.
-_RECORDING, _TRAINING, _RELEASING = 0x7401, 0x7402, 0x7403
+# Advisory lock; the second key is the project's hash.
+_TRAINING = 0x7402
 
 _release_decoder = msgspec.json.Decoder(ReleasePublished)
 _votes_decoder = msgspec.json.Decoder(list[Vote])
@@ -43,6 +44,8 @@ class StoredRelease:
     release: Release
     restores: int | None
     published_at: int | None
+    retrain: bool
+    """It has learned from an item that was erased."""
 
 
 class Store:
@@ -54,14 +57,16 @@ class Store:
     async def record(self, project: str, incoming: Sequence[Incoming], holdout_share: float, now: int) -> int:
         """Store the decisions that are not stored yet, each with its side, and return how many those were."""
         async with self._transaction() as connection:
-            await _wait_for(connection, _RECORDING, project)
+            await wait_for(connection, RECORDING, project)
             known = await connection.fetch(
                 "SELECT event_id FROM decisions WHERE project = $1 AND event_id = ANY($2)",
                 project,
                 [each.event.event_id for each in incoming],
             )
             seen = {row["event_id"] for row in known}
-            fresh = list({e.event.event_id: e for e in incoming if e.event.event_id not in seen}.values())
+            erased = await _erased(connection, project, incoming)
+            incoming = [e for e in incoming if e.event.event_id not in seen and e.event.item_id not in erased]
+            fresh = list({each.event.event_id: each for each in incoming}.values())
             placed = await neighbours(connection, project, [each.sketch for each in fresh])
             drawn = [(each.sketch, each.draw) for each in fresh]
             places = await asyncio.to_thread(place_all, drawn, placed, holdout_share)
@@ -275,7 +280,7 @@ class Store:
         Raises Superseded if the job is finished already or `release` is not the next one any more.
         """
         async with self._transaction() as connection:
-            await _wait_for(connection, _RELEASING, job.project)
+            await wait_for(connection, RELEASING, job.project)
             await _finish(connection, job, State.DONE, proposal.verdict.reason, now)
             await connection.execute(
                 "INSERT INTO candidates (job, project, trainer, dataset, promoted, release, reason,"
@@ -285,13 +290,13 @@ class Store:
                 *(_json(proposal.evaluation), now),
             )
             if release is not None:
-                await _add_release(connection, job.project, release, None, now)
+                await add_release(connection, job.project, release, None, now)
 
     async def restore(self, project: str, number: int, release: Release, now: int) -> None:
         """Record `release`, which brings back release `number`. Raises Superseded if it is not the next."""
         async with self._transaction() as connection:
-            await _wait_for(connection, _RELEASING, project)
-            await _add_release(connection, project, release, number, now)
+            await wait_for(connection, RELEASING, project)
+            await add_release(connection, project, release, number, now)
 
     async def present(self, project: str) -> Release | None:
         """Return the release with the highest number, published or about to be."""
@@ -303,12 +308,13 @@ class Store:
     async def releases(self, project: str) -> list[StoredRelease]:
         """Return all releases of a project, newest first."""
         rows = await self._pool.fetch(
-            "SELECT restores, payload, published_at FROM releases WHERE project = $1 ORDER BY number DESC",
+            "SELECT restores, payload, published_at, retrain FROM releases WHERE project = $1"
+            " ORDER BY number DESC",
             project,
         )
         return [
-            StoredRelease(_release_decoder.decode(payload).release, restores, published_at)
-            for restores, payload, published_at in rows
+            StoredRelease(_release_decoder.decode(payload).release, restores, published_at, retrain)
+            for restores, payload, published_at, retrain in rows
         ]
 
     async def candidates(self, project: str, limit: int = 100) -> list[dict[str, Any]]:
@@ -455,8 +461,11 @@ def _job(row: Mapping[str, Any]) -> Job:
     )
 
 
-async def _wait_for(connection: asyncpg.Connection, lock: int, project: str) -> None:
-    await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", lock, project)
+async def _erased(connection: asyncpg.Connection, project: str, incoming: Sequence[Incoming]) -> set[str]:
+    """Return the items that must not come back."""
+    hashes = {ids.item_hash(project, each.event.item_id): each.event.item_id for each in incoming}
+    rows = await connection.fetch("SELECT item_hash FROM erased WHERE item_hash = ANY($1)", list(hashes))
+    return {hashes[row["item_hash"]] for row in rows}
 
 
 async def _finish(
@@ -469,17 +478,3 @@ async def _finish(
     )
     if done is None:
         raise Superseded(f"job {job.id} was finished by another process")
-
-
-async def _add_release(
-    connection: asyncpg.Connection, project: str, release: Release, restores: int | None, now: int
-) -> None:
-    payload = encode(ReleasePublished(project=project, release=release, published_at=now))
-    added = await connection.fetchval(
-        "INSERT INTO releases (project, number, restores, payload, created_at)"
-        " SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS"
-        " (SELECT 1 FROM releases WHERE project = $1 AND number >= $2) RETURNING number",
-        *(project, release.number, restores, payload, now),
-    )
-    if added is None:
-        raise Superseded(f"release {release.number} is not the next one any more")

@@ -23,6 +23,7 @@ class Trigger(StrEnum):
     CORRECTIONS = "corrections"
     AGE = "age"
     ON_DEMAND = "on_demand"
+    ERASURE = "erasure"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from labelmill.errors import InvalidRecord
 from labelmill.events import Event, EventDecoder
 from labelmill.runtime.dlq import DeadLetter, DeadLetters, DlqLimit
+from labelmill.runtime.erasing import is_tombstone
 from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Context
 from labelmill.runtime.tasks import break_off, supervised
@@ -49,10 +50,15 @@ BatchHandler = Callable[[Sequence[ConsumerRecord]], Awaitable[Sequence[DeadLette
 def parse(
     records: Iterable[ConsumerRecord], decoder: EventDecoder[E], check: Callable[[E], E] | None = None
 ) -> tuple[list[Parsed[E]], list[DeadLetter]]:
-    """Return the records whose events decode (and pass `check`), and the dead letters."""
+    """Return the records whose events decode (and pass `check`), and the dead letters.
+
+    Tombstones are neither.
+    """
     good: list[Parsed[E]] = []
     bad: list[DeadLetter] = []
     for record in records:
+        if record.value is None and is_tombstone(record):
+            continue
         try:
             event = decoder.decode(record.value)
             good.append(Parsed(record, check(event) if check else event))

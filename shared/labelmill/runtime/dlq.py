@@ -91,4 +91,11 @@ class DeadLetters:
         }
         original = [(name, value) for name, value in record.headers if not name.startswith(PREFIX)]
         headers = [*original, *((name, value.encode()) for name, value in added.items())]
-        return OutRecord(0, record.key or b"", record.value, headers)
+        # Under a key of its own, or it would go for the next letter without one when the DLQ is compacted.
+        key = record.key or letter_id(record.topic, record.partition, record.offset).encode()
+        return OutRecord(0, key, record.value, headers)
+
+
+def letter_id(topic: str, partition: int, offset: int) -> str:
+    """Return the id of the dead letter of a record: where that was."""
+    return f"{topic}/{partition}/{offset}"

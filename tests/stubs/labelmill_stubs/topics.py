@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from labelmill.runtime import kafka
 from labelmill.runtime.settings import KafkaSettings
-from labelmill.topics import TOPICS
+from labelmill.topics import ERASURES, TOPICS
 
 
 async def read_to_end(settings: KafkaSettings, *topics: str) -> list[ConsumerRecord]:
@@ -68,7 +68,9 @@ async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer
 @asynccontextmanager
 async def _of_group(settings: KafkaSettings, service: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer that may ask and commit for the service's group without being a member of it."""
-    names = [topic.name for topic in TOPICS if service in topic.consumers and not topic.compacted]
+    # Erasures are read by a group of their own.
+    own = [topic for topic in TOPICS if service in topic.consumers and topic is not ERASURES]
+    names = [topic.name for topic in own if not topic.compacted]
     async with _started(kafka.reader(settings, *names)) as reader:
         partitions = list(reader.assignment())
     consumer = AIOKafkaConsumer(

@@ -15,7 +15,7 @@ from labelmill.topics import ITEMS
 
 from review_api.items.lines import Line
 from review_api.items.recent import Recent
-from review_api.items.screening import Incoming, Outcome, read_items, screen
+from review_api.items.screening import Incoming, Outcome, read_items, refuse, screen
 from review_api.items.store import ItemStore
 
 _BATCH_LINES = 1000
@@ -41,7 +41,9 @@ class Ingestor:
     ) -> list[Incoming]:
         """Return the items of `lines` that neither the ledger nor this process has seen."""
         incoming = read_items(project, lines, int(time.time() * 1000), outcome)
-        known = await self._store.content_hashes(project, [each.item.item_id for each in incoming])
+        item_ids = [each.item.item_id for each in incoming]
+        incoming = refuse(incoming, await self._store.erased(project, item_ids), outcome)
+        known = await self._store.content_hashes(project, item_ids)
         for each in incoming:
             if seen := flying.get(each.key) or self._recent.get(each.key):
                 known.setdefault(each.item.item_id, seen)

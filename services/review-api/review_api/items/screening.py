@@ -1,7 +1,7 @@
 """Lines to items, and which of them are new. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Collection, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -91,6 +91,17 @@ def read_items(project: str, lines: Iterable[Line], now_ms: int, outcome: Outcom
         else:
             incoming.append(Incoming(number, item, item_key(project, item_id), item.content_hash))
     return incoming
+
+
+def refuse(incoming: list[Incoming], erased: Collection[str], outcome: Outcome) -> list[Incoming]:
+    """Return the items that were not `erased` once; that others were is counted."""
+    if not erased:
+        return incoming
+    error = InvalidRecord("erased", "the item was erased, and its id is not taken again")
+    for each in incoming:
+        if each.item.item_id in erased:
+            outcome.reject(each.line, each.item.item_id, error)
+    return [each for each in incoming if each.item.item_id not in erased]
 
 
 def screen(incoming: Iterable[Incoming], known: MutableMapping[str, str], outcome: Outcome) -> list[Incoming]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from labelmill import ids
 from labelmill.runtime.postgres import Database
 
 _HASHES: Final = """
@@ -12,6 +13,10 @@ FROM unnest($2::text[]) AS k(item_id)
 CROSS JOIN LATERAL (
     SELECT content_hash FROM items i WHERE i.project = $1 AND i.item_id = k.item_id LIMIT 1
 ) i
+"""
+
+_ERASED: Final = """
+SELECT item_hash FROM erased JOIN unnest($1::text[]) AS k(item_hash) USING (item_hash)
 """
 
 # Each gives one JSON text; times in it are Unix milliseconds.
@@ -97,6 +102,13 @@ class ItemStore:
         if not item_ids:
             return {}
         return dict(await self._database.pool.fetch(_HASHES, project, item_ids))
+
+    async def erased(self, project: str, item_ids: Sequence[str]) -> set[str]:
+        """Return those of the items that were erased."""
+        if not await self._database.pool.fetchval("SELECT EXISTS (SELECT FROM erased)"):
+            return set()
+        hashes = {ids.item_hash(project, item_id): item_id for item_id in item_ids}
+        return {hashes[row[0]] for row in await self._database.pool.fetch(_ERASED, list(hashes))}
 
     async def lineage(self, project: str, item_id: str) -> dict[str, Any] | None:
         """Return all that is known of an item, each part as JSON; None if nothing is."""

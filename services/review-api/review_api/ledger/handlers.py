@@ -2,21 +2,25 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
+import structlog
 from aiokafka import ConsumerRecord
 from labelmill.errors import InvalidRecord
 from labelmill.events import Event, EventDecoder, check_item
 from labelmill.projects import ProjectSpec
 from labelmill.runtime.consumer import Parsed, Subscription, isolate, next_offsets, parse
 from labelmill.runtime.dlq import DeadLetter
+from labelmill.runtime.erasing import tombstone
 from labelmill.runtime.health import Health
 from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.retry import outages
 from labelmill.runtime.tasks import supervised
-from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
+from labelmill.topics import ITEMS, LABELS_ACCEPTED, LABELS_SCORED, REVIEWS_REQUESTED
 
 from review_api.ledger import records as known
 from review_api.ledger import rows
@@ -27,6 +31,8 @@ from review_api.projects.store import ProjectStore, Specs
 from review_api.tasks.ordering import Place, Places
 
 E = TypeVar("E", bound=Event)
+
+log = structlog.get_logger(__name__)
 
 _SLICE_RECORDS = 500
 
@@ -40,9 +46,17 @@ class Ledger:
     """
 
     def __init__(
-        self, store: LedgerStore, projects: ProjectStore, specs: Specs, metrics: Metrics, health: Health
+        self,
+        store: LedgerStore,
+        projects: ProjectStore,
+        specs: Specs,
+        *,
+        publisher: Publisher,
+        metrics: Metrics,
+        health: Health,
     ) -> None:
         self._store = store
+        self._publisher = publisher
         self._projects = projects
         self._specs = specs
         self._metrics = metrics
@@ -88,12 +102,27 @@ class Ledger:
         async def write(part: Sequence[Item | Route]) -> None:
             written = await self._write(part)
             letters.extend(written.conflicts)
+            await self._erase(written.erased)
             self._observe(written)
 
         assert self._subscription is not None, "connect the ledger before the start"
         refused = await isolate(batch, write)
         await self._subscription.bury([*letters, *refused], len(records) - len(letters) - len(refused))
         await self._subscription.commit(next_offsets(records))
+
+    async def _erase(self, records: Sequence[ConsumerRecord]) -> None:
+        """Put tombstones over records of erased items, which came late or were sent again."""
+        if not records:
+            return
+        log.info("records of erased items refused", count=len(records))
+        by_topic: dict[str, list[OutRecord]] = defaultdict(list)
+        for record in records:
+            over = tombstone(record.partition, record.key or b"")
+            by_topic[record.topic].append(over)
+            if record.topic != ITEMS.name:
+                by_topic[LABELS_SCORED.name].append(over)
+        for topic, tombstones in by_topic.items():
+            await self._publisher.publish(topic, tombstones)
 
     async def _items(self, records: Sequence[ConsumerRecord], letters: list[DeadLetter]) -> list[Item]:
         parsed = await _parse(records, known.ITEM, check_item, letters)

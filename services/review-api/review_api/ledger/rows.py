@@ -1,9 +1,11 @@
 """The rows that the ledger writes for an event. Pure."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 from labelmill.events import ItemIngested
+from labelmill.provenance import OWNER
 
 from review_api.ledger.records import Accepted, Requested, Routed
 from review_api.tasks.ordering import Facts, Place
@@ -11,6 +13,7 @@ from review_api.tasks.ordering import Facts, Place
 Row = tuple[Any, ...]
 
 ITEM_COLUMNS: Final = ["project", "item_id", "content", "metadata", "content_hash", "ingested_at"]
+OWNER_COLUMNS: Final = ["owner", "project", "item_id"]
 ROUTE_COLUMNS: Final = [
     "project",
     "item_id",
@@ -62,6 +65,15 @@ def item_row(item: ItemIngested) -> Row:
     """Return the row of `items`."""
     metadata = msgspec.json.encode(item.metadata).decode() if item.metadata else "{}"
     return (item.project, item.item_id, item.content, metadata, item.content_hash, item.ingested_at)
+
+
+def owner_rows(items: Iterable[ItemIngested]) -> list[Row]:
+    """Return the rows of `item_owners`: of the items that say whose they are."""
+    return [
+        (item.metadata[OWNER], item.project, item.item_id)
+        for item in items
+        if item.metadata and OWNER in item.metadata
+    ]
 
 
 def route_row(event: Routed, cost_usd: float) -> Row:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, cast
 
 import asyncpg
 from aiokafka import ConsumerRecord
+from labelmill import ids
 from labelmill.errors import InvalidRecord
 from labelmill.events import ItemIngested
 from labelmill.runtime.dlq import DeadLetter
@@ -50,6 +51,14 @@ SELECT project, item_id, content_hash
 FROM early_routes JOIN unnest($1::text[], $2::text[]) AS k(project, item_id) USING (project, item_id)
 """
 
+_RARITIES: Final = """
+SELECT EXISTS (SELECT FROM early_routes) AS early, EXISTS (SELECT FROM erased) AS erased
+"""
+
+_ERASED: Final = """
+SELECT item_hash FROM erased JOIN unnest($1::text[]) AS k(item_hash) USING (item_hash)
+"""
+
 _KEEP_EARLY: Final = """
 INSERT INTO early_routes (project, item_id, content_hash)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
@@ -62,7 +71,11 @@ WHERE e.project = k.project AND e.item_id = k.item_id
 
 # An item and its routes come by the same partition. They wait for each other here, so that whichever is
 # written last sees the other: for moments, around a rebalance, two processes may hold the partition.
+# What is erased must not come back with a batch that began before: erasing waits for the lock that all share
+# here (first, so that nobody waits for it with a partition in hand), and whoever comes later sees the erased.
 _TAKE_TURNS: Final = """
+SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '/erasing', 0))
+UNION ALL
 SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/ledger/' || number, 0))
 FROM unnest($1::int[]) AS p(number)
 """
@@ -156,6 +169,8 @@ class Written:
     conflicts: list[DeadLetter] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     finals: list[Accepted] = field(default_factory=list)
+    erased: list[ConsumerRecord] = field(default_factory=list)
+    """Records of items that are erased for good."""
 
 
 class _SeenError(Exception):
@@ -192,16 +207,20 @@ class LedgerStore:
     async def _write_all(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
         async with self._database.pool.acquire() as connection, connection.transaction():
             await _take_turns(connection, [*items, *routes])
-            before = await _routed_before(connection, items)
+            items, routes, erased, has_early = await _without_erased(connection, items, routes)
+            before = await _routed_before(connection, items) if has_early else {}
             if any(before[_key(item)] != item.event.content_hash for item in _late(items, before)):
                 raise _SeenError
-            return await _copy(connection, items, routes, before, had_final=frozenset())
+            written = await _copy(connection, items, routes, before, had_final=frozenset())
+            written.erased = erased
+            return written
 
     async def _write_unseen(self, items: Sequence[Item], routes: Sequence[Route]) -> Written:
         async with self._database.pool.acquire() as connection, connection.transaction():
             await _take_turns(connection, [*items, *routes])
+            items, routes, erased, has_early = await _without_erased(connection, items, routes)
             hashes = await _item_hashes(connection, [*items, *routes])
-            before = await _routed_before(connection, items)
+            before = await _routed_before(connection, items) if has_early else {}
             conflicts: list[DeadLetter] = []
             new_items = [item for item in items if _is_new_item(item, hashes, before, conflicts)]
             routed = await _route_hashes(connection, routes)
@@ -209,6 +228,7 @@ class LedgerStore:
             had_final = await _with_final_label(connection, new_routes)
             written = await _copy(connection, new_items, new_routes, before, had_final)
         written.conflicts = conflicts
+        written.erased = erased
         return written
 
 
@@ -272,9 +292,27 @@ async def _item_hashes(connection: asyncpg.Connection, entries: Sequence[Item | 
     return {(row[0], row[1]): row[2] for row in found}
 
 
+async def _without_erased(
+    connection: asyncpg.Connection, items: Sequence[Item], routes: Sequence[Route]
+) -> tuple[Sequence[Item], Sequence[Route], list[ConsumerRecord], bool]:
+    """Return what is not of erased items, the records that are, and whether any route came too early."""
+    rarities = await connection.fetchrow(_RARITIES)
+    if not rarities["erased"]:
+        return items, routes, [], rarities["early"]
+    entries: list[Item | Route] = [*items, *routes]
+    hashes = {key: ids.item_hash(*key) for key in map(_key, entries)}
+    found = {row[0] for row in await connection.fetch(_ERASED, list(set(hashes.values())))}
+    if not found:
+        return items, routes, [], rarities["early"]
+    erased = [entry.record for entry in entries if hashes[_key(entry)] in found]
+    items = [item for item in items if hashes[_key(item)] not in found]
+    routes = [route for route in routes if hashes[_key(route)] not in found]
+    return items, routes, erased, rarities["early"]
+
+
 async def _routed_before(connection: asyncpg.Connection, items: Sequence[Item]) -> dict[Key, str]:
     """Return the content hashes by which items were routed before they came."""
-    if not items or not await connection.fetchval("SELECT EXISTS (SELECT FROM early_routes)"):
+    if not items:
         return {}
     found = await connection.fetch(_ROUTED_BEFORE, *_columns(items))
     return {(row[0], row[1]): row[2] for row in found}
@@ -334,6 +372,7 @@ async def _copy(
             written.finals.append(event)
             counts[event.project].final_labels += 1
     await _copy_into(connection, "items", rows.ITEM_COLUMNS, [rows.item_row(item.event) for item in items])
+    await _copy_into(connection, "item_owners", rows.OWNER_COLUMNS, rows.owner_rows(i.event for i in items))
     if late := _late(items, routed_before):
         await connection.execute(_OPEN_TASKS_OF, *_columns(late))
         await connection.execute(_FORGET_EARLY, *_columns(late))

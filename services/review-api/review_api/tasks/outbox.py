@@ -45,7 +45,7 @@ LEFT JOIN rereviews x ON x.task_id = t.task_id
 ORDER BY o.outbox_id
 """
 
-_DONE: Final = """
+DONE: Final = """
 WITH gone AS (
     DELETE FROM outbox WHERE outbox_id = ANY($1::bigint[]) RETURNING *
 ), settled AS (
@@ -156,7 +156,7 @@ class Relaying:
 
     async def done(self, outbox_ids: Sequence[int]) -> None:
         """Forget what has left, and what was kept for its tasks only; count it, in one transaction."""
-        await self._connection.execute(_DONE, outbox_ids)
+        await self._connection.execute(DONE, outbox_ids)
 
 
 def _settled(row: dict[str, Any]) -> Settled:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from labelmill import ids
@@ -12,7 +12,7 @@ from labelmill.runtime import tracing
 from labelmill.runtime.publisher import OutRecord, Publisher
 from labelmill.runtime.retry import is_passing
 from labelmill.runtime.service import Context
-from labelmill.topics import REVIEWS_DECIDED, item_key
+from labelmill.topics import REVIEWS_DECIDED, decision_key
 
 from review_api.settings import ReviewSettings
 from review_api.tasks.outbox import Outbox, Relaying, Settled
@@ -27,12 +27,19 @@ class Relay:
     """A component that publishes the outbox while it holds the relay's lock; others stand by."""
 
     def __init__(
-        self, context: Context, outbox: Outbox, publisher: Publisher, settings: ReviewSettings
+        self,
+        context: Context,
+        outbox: Outbox,
+        publisher: Publisher,
+        settings: ReviewSettings,
+        in_turns: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        """`in_turns` is called between two batches, and returns whether it wants to be soon again."""
         self._context = context
         self._outbox = outbox
         self._publisher = publisher
         self._settings = settings
+        self._in_turns = in_turns
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -60,7 +67,9 @@ class Relay:
     async def _serve(self, relaying: Relaying) -> None:
         log.info("relaying the outbox")
         while True:
-            if await self.relay_once(relaying) < self._settings.relay_batch_records:
+            relayed = await self.relay_once(relaying)
+            is_busy = self._in_turns is not None and await self._in_turns()
+            if relayed < self._settings.relay_batch_records and not is_busy:
                 await asyncio.sleep(self._settings.relay_poll_seconds)
 
     async def relay_once(self, relaying: Relaying) -> int:
@@ -96,7 +105,7 @@ class Relay:
         traceparent = tracing.new_traceparent(self._context.settings.trace_share)
         return OutRecord(
             settled.partition,
-            item_key(event.project, event.item_id),
+            decision_key(event.project, event.item_id, event.event_id),
             encode(event),
             [(tracing.TRACEPARENT, traceparent)],
         )

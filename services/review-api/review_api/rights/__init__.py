@@ -1,0 +1,1 @@
+"""Data rights: erasing items, everywhere, for good."""
