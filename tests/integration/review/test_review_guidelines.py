@@ -361,3 +361,35 @@ async def test_an_edge_case_becomes_an_example_or_gets_an_answer(review: Review)
     late = {"lease": tasks[0]["lease"], "question": "And now?"}
     answered = await ann.post(f"/v1/tasks/{tasks[0]['task_id']}/edge-case", json=late)
     assert (answered.status_code, answered.json()["error"]) == (409, "wrong_state")
+
+
+async def test_edge_cases_show_no_distressing_text_unasked_and_do_not_betray_gold(review: Review) -> None:
+    await review.make_tasks(2)
+    ann = await review.account("ann_spared", "reviewer")
+    for task in await review.claim(ann, 2):
+        body = {"lease": task["lease"], "question": "Is it?"}
+        (await ann.post(f"/v1/tasks/{task['task_id']}/edge-case", json=body)).raise_for_status()
+    await review.database.execute(
+        "UPDATE assignments SET pool = '!' WHERE project = $1 AND task_id ="
+        " (SELECT min(task_id) FROM tasks WHERE project = $1)",
+        review.project,
+    )
+    await review.database.execute(
+        "INSERT INTO gold_items (project, item_id, content, metadata, label, explanation, added_by)"
+        " VALUES ($1, 'i77', 'such a golden day', '{}', '\"positive\"', '', 'admin')",
+        review.project,
+    )
+    await review.database.execute(
+        "INSERT INTO edge_cases (project, item_id, task_id, guideline_version, raised_by, question)"
+        " VALUES ($1, 'i77', 77, 1, 'ann_spared', 'And this?')",
+        review.project,
+    )
+    mine = {one["item_id"]: one for one in (await get(review, "edge-cases/mine", ann))["edge_cases"]}
+    assert [mine[name]["sensitive"] for name in ("i0", "i1", "i77")] == [True, False, False]
+    assert "number" not in mine["i0"]["content"]
+    assert "number 1" in mine["i1"]["content"]
+    assert mine["i77"]["content"] == "such a golden day", "a check looks like any other task"
+    managers = {one["item_id"]: one for one in (await get(review, "edge-cases"))["edge_cases"]}
+    assert managers["i0"]["sensitive"]
+    assert "number 0" in managers["i0"]["content"]
+    await ann.aclose()

@@ -43,6 +43,7 @@ class EdgeCaseShown(BaseModel):
     edge_case_id: int
     item_id: str
     content: str | None = Field(description="null once the item is erased")
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     guideline_version: int
     raised_by: str
     raised_at: int = Field(description="Unix milliseconds")

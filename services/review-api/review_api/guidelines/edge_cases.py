@@ -22,17 +22,36 @@ RETURNING edge_case_id
 
 _SHOWN: Final = """
 SELECT e.edge_case_id, e.item_id, e.guideline_version, e.raised_by, e.question, e.label, e.state, e.answer,
-       e.answered_by, e.example_label, e.published_in, left(i.content, 2000) AS content,
+       e.answered_by, e.example_label, e.published_in, s.sensitive, {content} AS content,
        (extract(epoch FROM e.raised_at) * 1000)::bigint AS raised_at,
        (extract(epoch FROM e.answered_at) * 1000)::bigint AS answered_at
 FROM ({cases}) e
 LEFT JOIN LATERAL (
-    SELECT content FROM items i WHERE i.project = e.project AND i.item_id = e.item_id LIMIT 1
+    SELECT left(content, 2000) AS content FROM (
+        SELECT content FROM items i WHERE i.project = e.project AND i.item_id = e.item_id
+        UNION ALL
+        SELECT content FROM gold_items g
+        WHERE g.project = e.project AND g.item_id = e.item_id AND g.content IS NOT NULL
+    ) known LIMIT 1 OFFSET 0
 ) i ON true
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM assignments a WHERE a.task_id = e.task_id AND right(a.pool, 1) = '!' OFFSET 0
+    ) OR EXISTS (
+        SELECT FROM gold_checks c WHERE c.task_id = e.task_id AND right(c.pool, 1) = '!' OFFSET 0
+    ) AS sensitive
+) s
 ORDER BY e.edge_case_id DESC
 """
 
-_IN_STATE: Final = _SHOWN.replace(
+_FOR_MANAGERS: Final = _SHOWN.replace("{content}", "i.content")
+
+# To reveal a distressing text is an act of its own, which is counted: to ask about it is no way around that.
+_FOR_REVIEWERS: Final = _SHOWN.replace(
+    "{content}", "CASE WHEN s.sensitive THEN 'A distressing text, hidden here.' ELSE i.content END"
+)
+
+_IN_STATE: Final = _FOR_MANAGERS.replace(
     "{cases}",
     """
     SELECT * FROM edge_cases WHERE project = $1 AND state = $2
@@ -40,7 +59,7 @@ _IN_STATE: Final = _SHOWN.replace(
     """,
 )
 
-_OF_PERSON: Final = _SHOWN.replace(
+_OF_PERSON: Final = _FOR_REVIEWERS.replace(
     "{cases}",
     """
     SELECT * FROM edge_cases WHERE project = $1 AND raised_by = $2
@@ -48,7 +67,9 @@ _OF_PERSON: Final = _SHOWN.replace(
     """,
 )
 
-_GET: Final = _SHOWN.replace("{cases}", "SELECT * FROM edge_cases WHERE edge_case_id = $2 AND project = $1")
+_GET: Final = _FOR_MANAGERS.replace(
+    "{cases}", "SELECT * FROM edge_cases WHERE edge_case_id = $2 AND project = $1"
+)
 
 _ANSWER: Final = """
 UPDATE edge_cases
@@ -81,6 +102,7 @@ class EdgeCase:
     question: str
     label: str | None
     content: str | None
+    sensitive: bool
     state: str
     answer: str
     answered_by: str | None

@@ -49,8 +49,9 @@ export function MyEdgeCases({ base }) {
 }
 
 function Case({ one, who, children }) {
+  const text = html`<p class="case-text" dir="auto">${one.content ?? html`<span class="fine">The item was erased.</span>`}</p>`;
   return html`<article class="card sheet case">
-    <p class="case-text" dir="auto">${one.content ?? html`<span class="fine">The item was erased.</span>`}</p>
+    ${one.sensitive ? html`<details><summary>A distressing text</summary>${text}</details>` : text}
     <p class="case-question">${one.question}</p>
     <p class="fine">${who && html`${one.raised_by}, `}${dateTime(one.raised_at)}, version ${one.guideline_version}${one.label && html`, in doubt: <b>${one.label}</b>`}</p>
     ${one.state !== "open" && html`<div class="case-answer">
