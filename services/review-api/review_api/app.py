@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
-from labelmill.embedding import load_embedder
 from labelmill.events import AcceptancePublished, QualityPublished, ReleasePublished
 from labelmill.prices import Prices, load_prices, packaged_prices
 from labelmill.runtime import kafka
@@ -26,35 +25,13 @@ from labelmill.topics import (
 )
 from starlette.types import ASGIApp
 
-from review_api.accounts import administration, audit_api, invitations_api, members_api, oidc_api
-from review_api.accounts import api as accounts_api
-from review_api.accounts.access import Access
-from review_api.accounts.arrivals import Arrivals
+from review_api.accounts import wiring as accounts_wiring
 from review_api.accounts.audit import AuditLog
-from review_api.accounts.cookies import session_cookie
-from review_api.accounts.door import Door
-from review_api.accounts.first_admin import FirstAdmin
-from review_api.accounts.identities import IdentityStore
-from review_api.accounts.invitations import InvitationStore
-from review_api.accounts.members import MemberStore
-from review_api.accounts.oidc import Provider
-from review_api.accounts.secrecy import Passwords
-from review_api.accounts.store import AccountStore
 from review_api.accounts.throttle import FilesThrottle, Throttle
 from review_api.care import wiring as care_wiring
 from review_api.gold.calm import CalmFigures
-from review_api.gold.desk import GoldDesk
 from review_api.gold.wiring import Gold
-from review_api.guidelines import api as guidelines_api
-from review_api.guidelines import campaign_api, edge_case_api
-from review_api.guidelines.campaign_store import Campaigns
-from review_api.guidelines.campaign_work import CampaignWork
-from review_api.guidelines.campaigning import Campaigning
-from review_api.guidelines.choosing import Choosing
-from review_api.guidelines.edge_cases import EdgeCases
-from review_api.guidelines.editor import Editor
-from review_api.guidelines.planning import Planner
-from review_api.guidelines.store import Guidelines
+from review_api.guidelines import wiring as guidelines_wiring
 from review_api.http import MOST_BODY_BYTES, BodyLimit, Shell, install_error_answers
 from review_api.items import api as items_api
 from review_api.items import lineage_api
@@ -125,7 +102,7 @@ def build(settings: ReviewSettings, roles: Collection[Role] = ROLES) -> Service:
     if "relay" in roles:
         eraser = Eraser(ErasureStore(database), publisher)
         components.append(Relay(context, Outbox(database), publisher, settings, eraser.step))
-        components.append(_campaigning(context, database, publisher))
+        components.append(guidelines_wiring.campaigning(context, database, publisher))
     if "ledger" in roles:
         _add_ledger(components, context, database, publisher, settings)
     return Service(context, app, components)
@@ -196,11 +173,6 @@ def _add_ledger(
     ]
 
 
-def _campaigning(context: Context, database: Database, publisher: Publisher) -> Component:
-    work, projects = CampaignWork(database), ProjectStore(database)
-    return Campaigning(context, work, Planner(work, projects, load_embedder), projects, publisher)
-
-
 def _add_http(
     components: list[Component],
     context: Context,
@@ -211,8 +183,9 @@ def _add_http(
     projects = ProjectStore(database)
     publishing = ProjectPublisher(projects, publisher, context.health)
     throttle = Throttle(context.metrics, settings)
-    access, first_admin, accounts_routers = _accounts(database, projects, throttle, settings)
-    components += [first_admin, publishing]
+    accounts = accounts_wiring.build(database, projects, throttle, settings)
+    access = accounts.access
+    components += [accounts.first_admin, publishing]
     in_force, decisions = InForce(projects), Decisions(database)
     skills = SkillStore(database)
     care = care_wiring.build(
@@ -257,50 +230,13 @@ def _add_http(
         ),
         rights_api.router(ErasureStore(database), access),
         quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
-        *_guideline_routers(database, projects, publishing, gold.desk, access),
+        *guidelines_wiring.routers(database, projects, publishing, gold.desk, access),
         *care.routers,
         *gold.routers(access, settings.claim_most),
         web_api.router(Assets.load()),
-        *accounts_routers,
+        *accounts.routers,
     ]
     return _application(context, routers, throttle)
-
-
-def _accounts(
-    database: Database, projects: ProjectStore, throttle: Throttle, settings: ReviewSettings
-) -> tuple[Access, FirstAdmin, list[APIRouter]]:
-    accounts, passwords = AccountStore(database, settings.session_idle_hours * 3600), Passwords()
-    invitations, identities = InvitationStore(database), IdentityStore(database)
-    cookie = session_cookie(settings)
-    access = Access(accounts, cookie, throttle, cache_seconds=settings.principal_cache_seconds)
-    door = Door(accounts, access, cookie, settings)
-    away = oidc_api.AwayDesk(Provider(settings), identities, settings)
-    arrivals = Arrivals(identities, invitations, access, settings)
-    routers = [
-        accounts_api.router(accounts, access, passwords, door),
-        accounts_api.token_router(accounts, access),
-        administration.router(accounts, access, passwords),
-        audit_api.router(AuditLog(database), access),
-        members_api.router(MemberStore(database), projects, access),
-        invitations_api.router(invitations, projects, access),
-        invitations_api.invited_router(invitations, access, passwords, door),
-        oidc_api.router(away, access, settings),
-        oidc_api.return_router(away, arrivals, access, door),
-    ]
-    return access, FirstAdmin(accounts, passwords, settings), routers
-
-
-def _guideline_routers(
-    database: Database, projects: ProjectStore, publishing: ProjectPublisher, desk: GoldDesk, access: Access
-) -> list[APIRouter]:
-    guidelines, edge_cases, campaigns = Guidelines(database), EdgeCases(database), Campaigns(database)
-    editor = Editor(guidelines, edge_cases, projects, publishing, AuditLog(database))
-    choosing = Choosing(campaigns, guidelines, edge_cases, projects)
-    return [
-        guidelines_api.router(editor, access),
-        campaign_api.router(choosing, campaigns, access),
-        edge_case_api.router(desk, edge_cases, InForce(projects), access),
-    ]
 
 
 def _prices(settings: ReviewSettings) -> Prices:
