@@ -207,7 +207,7 @@ def _add_http(
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
         tasks_api.router(gold.desk, comments, care.attendance, access, settings.claim_most),
-        skills_api.router(skills, in_force, AuditLog(database), access),
+        skills_api.router(skills, in_force, access),
         projects_api.router(projects, publishing, access, _prices(settings)),
         queue_api.router(
             watched.waiting, Rereviews(database), in_force, access, settings.most_seconds_per_decision

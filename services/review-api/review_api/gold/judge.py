@@ -102,7 +102,7 @@ class Judge:
         answers = record.of_skill(skill)
         if granted is None:
             if qualifies(answers, needed, gold.bar):
-                await self._skills.grant(project, reviewer, skill, "gold")
+                await self._skills.qualify(project, reviewer, skill)
                 log.info("gold granted a skill", project=project, skill=skill)
         elif granted["source"] == "gold":
             since = [one for one in answers if one.decided_at > granted["granted_at"]]

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from labelmill.runtime.postgres import Database
 
+from review_api.accounts.audit import record
 from review_api.accounts.roles import Principal
 from review_api.projects.versions import Version
 from review_api.tasks.gates import Gate, Sensitivity
@@ -55,17 +56,29 @@ class SkillStore:
     async def all(self, project: str) -> list[Grant]:
         return [Grant(**row) for row in await self._database.pool.fetch(_ALL, project)]
 
-    async def grant(self, project: str, reviewer: str, skill: str, source: Source) -> bool:
-        """Give somebody a skill; return whether it is new to them.
+    async def grant(self, project: str, reviewer: str, skill: str, by: str) -> bool:
+        """Give somebody a skill, as a manager wants; return whether it is new to them.
 
         Raises:
             asyncpg.ForeignKeyViolationError: there is no such account.
         """
-        return bool(await self._database.pool.fetchval(_GRANT, project, reviewer, skill, source))
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            granted = bool(await connection.fetchval(_GRANT, project, reviewer, skill, "manager"))
+            if granted:
+                await record(connection, by, "skill.granted", reviewer, {"skill": skill}, project=project)
+        return granted
 
-    async def revoke(self, project: str, reviewer: str, skill: str) -> bool:
-        """Take a skill from somebody; return whether they had it."""
-        return bool(await self._database.pool.fetchval(_REVOKE, project, reviewer, skill))
+    async def qualify(self, project: str, reviewer: str, skill: str) -> None:
+        """Give somebody a skill whose gold they have answered well."""
+        await self._database.pool.execute(_GRANT, project, reviewer, skill, "gold")
+
+    async def revoke(self, project: str, reviewer: str, skill: str, by: str) -> bool:
+        """Take a skill from somebody, as a manager wants; return whether they had it."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            revoked = bool(await connection.fetchval(_REVOKE, project, reviewer, skill))
+            if revoked:
+                await record(connection, by, "skill.revoked", reviewer, {"skill": skill}, project=project)
+        return revoked
 
 
 class Entrance:

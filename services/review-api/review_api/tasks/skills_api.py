@@ -8,7 +8,6 @@ from labelmill.projects.review import EXPERT
 from pydantic import BaseModel
 
 from review_api.accounts.access import Access
-from review_api.accounts.audit import AuditLog
 from review_api.accounts.roles import NAME_PATTERN, Principal
 from review_api.docs import documented
 from review_api.errors import ApiError
@@ -44,7 +43,7 @@ class SkillHeld(BaseModel):
     changed: bool
 
 
-def router(store: SkillStore, in_force: InForce, audit: AuditLog, access: Access) -> APIRouter:
+def router(store: SkillStore, in_force: InForce, access: Access) -> APIRouter:
     """Return the routes about skills."""
     routes = APIRouter(prefix="/v1/projects/{project}/skills", tags=["people"])
     manager = access.require("manager")
@@ -62,14 +61,12 @@ def router(store: SkillStore, in_force: InForce, audit: AuditLog, access: Access
         project: Project, skill: Skill, name: Person, by: Annotated[Principal, Depends(manager)]
     ) -> Response:
         """Who has it may claim the tasks that need it, within moments. Experts (`expert`) adjudicate."""
-        if skill not in await _known(in_force, project):
+        if skill not in await _known(in_force, project, afresh=True):
             raise ApiError(404, "unknown_skill", f"project {project!r} knows no skill {skill!r}")
         try:
-            changed = await store.grant(project, name, skill, "manager")
+            changed = await store.grant(project, name, skill, by.name)
         except asyncpg.ForeignKeyViolationError:
             raise ApiError(404, "unknown_account", f"there is no account {name!r}") from None
-        if changed:
-            await audit.record(by.name, "skill.granted", name, {"skill": skill}, project=project)
         return answer({"reviewer": name, "skill": skill, "held": True, "changed": changed})
 
     @routes.delete(
@@ -81,14 +78,12 @@ def router(store: SkillStore, in_force: InForce, audit: AuditLog, access: Access
         project: Project, skill: Skill, name: Person, by: Annotated[Principal, Depends(manager)]
     ) -> Response:
         await in_force.get(project)
-        changed = await store.revoke(project, name, skill)
-        if changed:
-            await audit.record(by.name, "skill.revoked", name, {"skill": skill}, project=project)
+        changed = await store.revoke(project, name, skill, by.name)
         return answer({"reviewer": name, "skill": skill, "held": False, "changed": changed})
 
     return routes
 
 
-async def _known(in_force: InForce, project: str) -> list[str]:
-    version = await in_force.get(project)
+async def _known(in_force: InForce, project: str, *, afresh: bool = False) -> list[str]:
+    version = await in_force.get(project, afresh=afresh)
     return [EXPERT, *(skill.name for skill in version.spec.review.skills)]
