@@ -65,6 +65,11 @@ def test_disagreement_takes_those_first_on_which_most_voters_differ() -> None:
     assert order({"order": "disagreement"}, tasks) == ["all differ", "one", "all agree"]
 
 
+def test_no_strategy_puts_a_task_where_only_managers_do() -> None:
+    dropped = facts(votes="abcde")
+    assert Places(spec(order="disagreement")).place(dropped).priority == 0.0
+
+
 def test_vote_entropy_is_dagan_and_engelsons() -> None:
     assert vote_entropy({"a": 3}, 3) == 0.0
     assert vote_entropy({"a": 1, "b": 1, "c": 1}, 3) == pytest.approx(1.0)

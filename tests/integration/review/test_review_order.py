@@ -246,3 +246,31 @@ async def test_who_is_asked_in_another_pool_than_the_first_does_not_adjudicate(r
     event = await the_event(review)
     assert (event.label, len(event.decisions)) == ("positive", 3)
     await close([ann, bob, cid])
+
+
+async def test_what_is_in_hand_comes_back_to_the_pool_it_needs_by_now(review: Review) -> None:
+    await review.make_tasks(1)
+    ann, bob, cid = await people(review, "ann", "bob", "cid")
+    (task,) = await review.claim(ann)
+    await define(review, skills=[{"name": "glad", "labels": ["positive"]}])
+    basis = "SELECT basis FROM queue_orders WHERE project = $1"
+
+    async def ordered() -> bool | None:
+        return "glad" in (await review.database.fetchval(basis, review.project) or "") or None
+
+    await until(ordered)
+    lease = {"lease": task["lease"]}
+    assert (await ann.post(f"/v1/tasks/{task['task_id']}/heartbeat", json=lease)).status_code == 200
+    (await ann.post(f"/v1/tasks/{task['task_id']}/skip", json=lease)).raise_for_status()
+    assert await review.claim(bob) == [], "it takes a skill now"
+    (await skilled(review, "cid", "glad")).raise_for_status()
+    assert len(await review.claim(cid)) == 1
+    await close([ann, bob, cid])
+
+
+async def test_what_was_routed_before_a_new_order_takes_its_place_in_it(review: Review) -> None:
+    await define(review, skills=[{"name": "glad", "labels": ["positive"]}])
+    await review.make_tasks(1, project_version=1)
+    (ann,) = await people(review, "ann")
+    assert await review.claim(ann) == [], "it takes a skill now"
+    await ann.aclose()

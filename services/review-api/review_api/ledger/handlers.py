@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -149,7 +149,7 @@ class Ledger:
             with attempt:
                 specs = await self._specs.load({(e.project, e.project_version) for _, e in parsed})
         checks = {version: RouteCheck(spec) for version, spec in specs.items()}
-        places = {version: Places(spec) for version, spec in specs.items()}
+        places = await self._places({e.project for _, e in parsed if type(e) is known.Requested})
         routes = []
         for record, event in parsed:
             version = (event.project, event.project_version)
@@ -157,10 +157,22 @@ class Ledger:
                 if version not in checks:
                     raise _unknown_project(event.project, event.project_version)
                 checks[version].check(event)
-                routes.append(Route(record, event, known.vote_costs(event), _place(event, places[version])))
+                routes.append(Route(record, event, known.vote_costs(event), _place(event, places)))
             except InvalidRecord as error:
                 letters.append(DeadLetter(record, error))
         return routes
+
+    async def _places(self, projects: set[str]) -> dict[str, Places]:
+        """Return what gives tasks their places now, by project: those waiting have been ordered anew since a
+        version that routed these."""
+        found: dict[str, Places] = {}
+        async for attempt in outages():
+            with attempt:
+                for project in projects:
+                    version = await self._projects.get(project)
+                    if version is not None:
+                        found[project] = Places(version.spec)
+        return found
 
     async def _write(self, batch: Sequence[Item | Route]) -> Written:
         items = [entry for entry in batch if isinstance(entry, Item)]
@@ -181,12 +193,12 @@ class Ledger:
                 observe(max(0.0, now - event.score.ingested_at / 1000))
 
 
-def _place(event: Routed, places: Places) -> Place | None:
+def _place(event: Routed, places: Mapping[str, Places]) -> Place | None:
     """Return where the task of a route lies, None if it makes none. Raises InvalidRecord."""
     if type(event) is not known.Requested:
         return None
     try:
-        return places.place(rows.facts(event))
+        return places[event.project].place(rows.facts(event))
     except msgspec.DecodeError as error:
         raise InvalidRecord("invalid_event", f"score: {error}") from error
 

@@ -120,7 +120,8 @@ def _margin(_: str, __: int, facts: Facts) -> float:
 
 def _disagreement(_: str, options: int, facts: Facts) -> float:
     labels = Counter(msgspec.json.encode(vote.label) for vote in _votes.decode(facts.votes))
-    return 1.0 - vote_entropy(labels, options)
+    # Rounding, or votes for labels that the project has dropped, would make it less than nothing.
+    return max(0.0, 1.0 - vote_entropy(labels, options))
 
 
 def _random(project: str, _: int, facts: Facts) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -89,23 +90,24 @@ class Reordering:
             by_clusters = spec.review.order == "diversity"
             if await self._store.basis(spec.project) == basis and not by_clusters:
                 return True
-            moved = await (self._by_clusters if by_clusters else self._one_by_one)(spec, release)
+            waiting = await self._store.waiting(spec.project)
+            moved = await (self._by_clusters if by_clusters else self._one_by_one)(waiting, spec, release)
+            # Afterwards, with what was taken meanwhile: else it would come back to where it lay.
+            moved += await self._one_by_one(await self._store.in_hand(spec.project), spec, release)
             await self._store.done(spec.project, basis)
         if moved:
             log.info("queue reordered", project=spec.project, tasks=moved, release=_number(release))
         return True
 
-    async def _one_by_one(self, spec: ProjectSpec, release: Release | None) -> int:
+    async def _one_by_one(self, task_ids: Sequence[int], spec: ProjectSpec, release: Release | None) -> int:
         places, moved = Places(spec), 0
-        waiting = await self._store.waiting(spec.project)
-        for start in range(0, len(waiting), _AT_ONCE):
-            tasks = _rescored(await self._store.facts(waiting[start : start + _AT_ONCE]), spec, release)
+        for start in range(0, len(task_ids), _AT_ONCE):
+            tasks = _rescored(await self._store.facts(task_ids[start : start + _AT_ONCE]), spec, release)
             moved += await self._store.move([(task.task_id, places.place(task.facts)) for task in tasks])
         return moved
 
-    async def _by_clusters(self, spec: ProjectSpec, release: Release | None) -> int:
+    async def _by_clusters(self, waiting: Sequence[int], spec: ProjectSpec, release: Release | None) -> int:
         """Order by kinds of text; those beyond a bound keep the places that chance gave them."""
-        waiting = await self._store.waiting(spec.project)
         self._clustered[spec.project] = max(_LEAST_CLUSTERED, len(waiting))
         tasks: list[Waiting] = []
         for start in range(0, min(len(waiting), _MOST_CLUSTERED), _AT_ONCE):

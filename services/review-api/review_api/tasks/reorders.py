@@ -30,6 +30,10 @@ _WAITING: Final = """
 SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra
 """
 
+_IN_HAND: Final = """
+SELECT task_id FROM assignments WHERE project = $1 AND state = 'leased' AND NOT again AND NOT extra
+"""
+
 _COUNT: Final = "SELECT count(*) FROM assignments WHERE project = $1 AND state = 'open'"
 
 _FACTS: Final = """
@@ -41,8 +45,8 @@ JOIN routes r USING (project, item_id, guideline_version)
 JOIN items i USING (project, item_id)
 """
 
-# It waits for nobody: what is in somebody's hands need not be in its place. What waits behind an open part of
-# a task takes over its place when it is opened.
+# It waits for nobody: what somebody takes at this moment is in their hands when those are looked at. What
+# waits behind an open part of a task takes over its place when it is opened.
 _MOVE: Final = """
 UPDATE assignments a SET pool = f.pool, priority = f.priority
 FROM (
@@ -50,7 +54,7 @@ FROM (
     FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS n(task_id, pool, priority)
     CROSS JOIN LATERAL (
         SELECT o.task_id, o.slot FROM assignments o
-        WHERE o.task_id = n.task_id AND o.state = 'open' AND NOT o.again AND NOT o.extra
+        WHERE o.task_id = n.task_id AND o.state IN ('open', 'leased') AND NOT o.again AND NOT o.extra
           AND o.priority >= 0 AND (o.pool, o.priority) IS DISTINCT FROM (n.pool, n.priority)
         FOR UPDATE SKIP LOCKED
     ) a
@@ -96,6 +100,10 @@ class Reorders:
     async def waiting(self, project: str) -> list[int]:
         """Return the ids of the tasks that wait."""
         return [row["task_id"] for row in await self._database.pool.fetch(_WAITING, project)]
+
+    async def in_hand(self, project: str) -> list[int]:
+        """Return the ids of the tasks that people hold, and that wait again where they give them back."""
+        return [row["task_id"] for row in await self._database.pool.fetch(_IN_HAND, project)]
 
     async def count(self, project: str) -> int:
         """Return how much waits, roughly."""
