@@ -26,7 +26,6 @@ from labelmill.topics import (
 from starlette.types import ASGIApp
 
 from review_api.accounts import wiring as accounts_wiring
-from review_api.accounts.audit import AuditLog
 from review_api.accounts.throttle import FilesThrottle, Throttle
 from review_api.care import wiring as care_wiring
 from review_api.gold.calm import CalmFigures
