@@ -174,6 +174,30 @@ async def test_the_list_is_paged_and_filtered(review: Review) -> None:
     await person.aclose()
 
 
+async def test_the_list_tells_no_label_to_who_may_be_asked_blind(review: Review) -> None:
+    one, two = item(review.project, 1), item(review.project, 2)
+    await review.send(one, accepted(score(one, 0.95)), two, accepted(score(two, 0.95)))
+    await review.until("final_labels", 2)
+    spec = (await review.admin.get(f"/v1/projects/{review.project}")).json()["spec"]
+    changed = {**spec, "guideline": "Say which, again."}
+    (await review.admin.put(f"/v1/projects/{review.project}", json=changed)).raise_for_status()
+    again = score(one, 0.5, event_id="again", guideline_version=2)
+    asked = {"event_id": "asked again", "reasons": ["guideline_change"], "blind": True, "project_version": 2}
+    await review.send(requested(again, **asked))
+    await review.until("requested", 1)
+    person = await review.account("linblind", "reviewer")
+    labels = {row["item_id"]: (row["label"], row["label_withheld"]) for row in (await page(review))["items"]}
+    assert labels == {"i1": (None, True), "i2": ("positive", False)}, "an admin may review as well"
+    assert await listed(review, label="positive") == ["i2"]
+    manager = await review.account("linmanages", "manager")
+    shown = (await manager.get(f"/v1/projects/{review.project}/items")).json()["items"]
+    assert [row["label"] for row in shown] == ["positive", "positive"], "who does not review is not swayed"
+    (task,) = await review.claim(person)
+    await decide(person, task, "negative")
+    assert await listed(review, label="negative") == ["i1"]
+    await close([person, manager])
+
+
 async def page(review: Review, **query: Any) -> dict[str, Any]:
     answer = await review.admin.get(f"/v1/projects/{review.project}/items", params=query)
     found: dict[str, Any] = answer.raise_for_status().json()

@@ -87,6 +87,9 @@ class ItemShown(BaseModel):
     is_cut: bool
     ingested_at: int
     label: Any
+    label_withheld: bool = Field(
+        description="you may be asked about it in a blind check: it is as if it had none"
+    )
     source: Literal["machine", "people"] | None
     confidence: float | None
     guideline_version: int | None
@@ -128,7 +131,8 @@ def router(items: ItemStore, listing: Listing, projects: ProjectStore, access: A
         if not await projects.exists(project):
             raise unknown_project(project)
         wanted = Wanted(query.after, query.prefix, query.label, query.source)
-        return answer(await listing.page(project, wanted, query.limit))
+        reviewer = by.name if by.may(("reviewer",), project) else None
+        return answer(await listing.page(project, wanted, query.limit, reviewer))
 
     @routes.get(
         "/items/{item_id:path}/lineage", summary="Tell all that happened to an item", responses=refusals

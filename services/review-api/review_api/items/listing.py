@@ -22,15 +22,30 @@ ORDER BY item_id OFFSET $5 - 1 LIMIT 1
 # OFFSET 0 keeps the look-up of a final label by its key, row by row, as far as the page needs.
 _PAGE: Final = """
 SELECT i.item_id, left(i.content, {excerpt}) AS excerpt, length(i.content) > {excerpt} AS is_cut,
-       i.ingested_at, f.label, f.source, f.confidence, f.guideline_version, f.decided_at
+       i.ingested_at, w.withheld AS label_withheld, f.label, f.source, f.confidence, f.guideline_version,
+       f.decided_at
 FROM (
     SELECT * FROM items
     WHERE project = $1 AND item_id > $2 AND item_id >= $3 AND ($4::text IS NULL OR item_id < $4)
       AND ($5::text IS NULL OR item_id <= $5)
     ORDER BY item_id
 ) i
+-- The same that items/sight.py says of one item: a blind task is open, and whoever asks may be given it.
+CROSS JOIN LATERAL (
+    SELECT $9::text IS NOT NULL AND EXISTS (
+        SELECT FROM tasks t
+        WHERE t.project = i.project AND t.item_id = i.item_id AND t.decided < t.needed
+          AND (t.blind OR EXISTS (SELECT FROM rereviews x WHERE x.task_id = t.task_id OFFSET 0))
+          AND NOT EXISTS (
+              SELECT FROM assignments a
+              WHERE a.task_id = t.task_id AND a.reviewer = $9 AND a.state = 'decided' OFFSET 0
+          )
+        OFFSET 0
+    ) AS withheld
+) w
 LEFT JOIN LATERAL (
-    SELECT * FROM final_labels l WHERE l.project = i.project AND l.item_id = i.item_id OFFSET 0
+    SELECT * FROM final_labels l
+    WHERE l.project = i.project AND l.item_id = i.item_id AND NOT w.withheld OFFSET 0
 ) f ON true
 WHERE ($6::text IS NULL OR f.label @> to_jsonb($6::text))
   AND ($7::text IS NULL OR coalesce(f.source, 'none') = $7)
@@ -63,8 +78,12 @@ class Listing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, project: str, wanted: Wanted, limit: int) -> Page:
-        """Return up to `limit` items, looking at no more than MOST_SCANNED."""
+    async def page(self, project: str, wanted: Wanted, limit: int, reviewer: str | None = None) -> Page:
+        """Return up to `limit` items, looking at no more than MOST_SCANNED.
+
+        No label is told of, and nothing found by the label of, an item of which `reviewer` may be given a
+        blind task.
+        """
         filtered = wanted.label is not None or wanted.source is not None
         span = (project, wanted.after, wanted.prefix, end_of_prefix(wanted.prefix))
         async with (
@@ -72,7 +91,7 @@ class Listing:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             bound = await connection.fetchval(_BOUND, *span, MOST_SCANNED) if filtered else None
-            rows = await connection.fetch(_PAGE, *span, bound, wanted.label, wanted.source, limit)
+            rows = await connection.fetch(_PAGE, *span, bound, wanted.label, wanted.source, limit, reviewer)
         return Page([_shown(row) for row in rows], rows[-1]["item_id"] if len(rows) == limit else bound)
 
 

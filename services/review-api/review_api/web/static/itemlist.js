@@ -90,7 +90,7 @@ function Row({ item, project, onChoose }) {
     <a href=${itemAddress(project.project, item.item_id)} onClick=${open}><bdi>${item.item_id}</bdi></a>
     <p class="excerpt" dir="auto">${item.excerpt}${item.is_cut && "…"}</p>
     <p class="row-label">${item.label === null
-      ? html`<span class="fine">no final label</span>`
+      ? html`<span class="fine">${item.label_withheld ? "hidden: a blind check waits" : "no final label"}</span>`
       : html`<b class=${`tone-${item.source}`}>${labelText(item.label)}</b><span class="fine">${item.source === "people" ? "by people" : `machine, ${percent(item.confidence, 0)}`}</span>`}</p>
     <time class="fine" datetime=${new Date(item.ingested_at).toISOString()}>${dateTime(item.ingested_at)}</time>
   </li>`;
