@@ -179,7 +179,7 @@ def test_nobody_meets_gold_twice_nor_what_they_know() -> None:
     assert suitable(gold, record, spec(), [""], 1000) == [1, 5]
     assert suitable(gold, record, spec(), [""], 2000) == [1, 2, 3, 5]
     assert in_turn(DRAW, "ann", [1, 5], record, 1000)[0] == 1  # what ran out comes back first
-    assert left_to_train(gold, record) == 4
+    assert left_to_train(gold, record, spec()) == 4
 
 
 def test_gold_follows_labels_skills_and_consent() -> None:
@@ -195,3 +195,16 @@ def test_gold_follows_labels_skills_and_consent() -> None:
     assert suitable(gold, record, review, ["law", ""], 0) == [1, 3]
     assert suitable(gold, record, review, ["", "!"], 0) == [1, 4]
     assert suitable(gold, record, review, [""], 0, skill="law") == [3]
+
+
+def test_training_waits_for_nothing_that_a_person_may_decline_or_cannot_answer() -> None:
+    gold = [
+        GoldItem(1, "good", {}, None),
+        GoldItem(2, "no label any more", {}, None),
+        GoldItem(3, "good", {}, "law"),
+        GoldItem(4, "good", {"topic": "war"}, None),
+    ]
+    review = spec(skills=[{"name": "law"}], care={"sensitive": {"topic": ["war"]}})
+    assert left_to_train(gold, Record({}), review) == 1
+    assert left_to_train(gold, Record({1: check(1)}), review) == 0
+    assert suitable(gold, Record({1: check(1)}), review, [""], 1000) == []

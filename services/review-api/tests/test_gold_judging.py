@@ -72,6 +72,11 @@ def test_nobody_is_judged_by_fewer_answers_than_asked_for() -> None:
     assert judged([], BAR, 0) is None
 
 
+def test_who_errs_never_is_below_no_bar() -> None:
+    assert not [n for n in range(1, 51) if judged(answers(*[True] * n), 1.0, 1)]
+    assert judged(answers(*[True] * 49, False), 1.0, LEAST) is not None
+
+
 def test_a_fall_tells_when_they_last_stood_above_the_bar() -> None:
     given = answers(*[True] * 10, *[False] * 25)
     fall = judged(given, BAR, LEAST)
@@ -129,6 +134,7 @@ def test_a_lift_begins_anew() -> None:
     lifted = Record(checks, [pause(25)])
     assert [one.decided_at for one in lifted.judged] == list(range(26, 41))
     assert lifted.paused is None
+    assert (lifted.lifted_at, Record(checks).lifted_at) == (25, 0)
     assert Record(checks, [pause(25), pause(None)]).paused is not None
 
 

@@ -291,6 +291,58 @@ async def test_who_has_decided_an_item_is_not_checked_by_it(review: Review) -> N
     await close([ann])
 
 
+async def test_nobody_is_checked_by_an_item_that_may_still_come_as_a_task(review: Review) -> None:
+    await review.make_tasks(6)
+    await put(review, *({"item_id": f"i{n}", "label": RIGHT} for n in range(6)))
+    await make_gold_project(review, rate=0.5)
+    ann, ben = [await review.account(f"open-{name}", "reviewer") for name in ("ann", "ben")]
+    given: list[str] = []
+    for _ in range(6):
+        (task,) = await review.claim(ann)
+        given.append(task["item_id"])
+        await decide(ann, task, RIGHT)
+    assert sorted(given) == [f"i{n}" for n in range(6)]
+    await review.make_tasks(6, first=6)
+    assert await check_for(review, ben, "open-ben"), "what is settled checks others"
+    await close([ann, ben])
+
+
+async def test_what_was_seen_in_training_is_no_hidden_check(review: Review) -> None:
+    await make_gold_project(review, rate=0.5, training_tasks=1, bar=0.7)
+    await put(review, *texts(2))
+    await review.make_tasks(20)
+    ann = await review.account("seen-ann", "reviewer")
+    first, second = await review.claim(ann, 2)
+    assert second["training"] is True
+    await decide(ann, first, RIGHT)
+    await post(ann, second, "skip", unseen=True)
+    for _ in range(12):
+        (task,) = await review.claim(ann)
+        assert task["task_id"] != second["task_id"]
+        await decide(ann, task, RIGHT)
+    await close([ann])
+
+
+async def test_a_second_pause_leaves_alone_what_came_before_the_first_was_lifted(review: Review) -> None:
+    await put(review, *texts(20))
+    await review.make_tasks(40)
+    await make_gold_project(review, rate=0.5, bar=0.7, min_answers=5)
+    lifted = await review.database.fetchval(
+        "INSERT INTO pauses (project, reviewer, cause, paused_at, since, answers, correct, reopened, lifted_at)"
+        " VALUES ($1, 'twice-ann', 'accuracy', now(), now(), 5, 0, 0, now()) RETURNING lifted_at",
+        review.project,
+    )
+    ann = await review.account("twice-ann", "reviewer")
+    for _ in range(5):
+        await decide(ann, await check_for(review, ann, "twice-ann"), WRONG)
+    await state(review, "twice-ann", "paused")
+    since = await review.database.fetchval(
+        "SELECT since FROM pauses WHERE project = $1 AND lifted_at IS NULL", review.project
+    )
+    assert since.timestamp() == pytest.approx(lifted.timestamp(), abs=0.01)
+    await close([ann])
+
+
 async def test_below_the_bar_work_is_paused_and_done_again(review: Review) -> None:
     await review.make_tasks(60)
     ann, ben = [await review.account(f"pause-{name}", "reviewer") for name in ("ann", "ben")]

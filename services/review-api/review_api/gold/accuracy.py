@@ -82,7 +82,8 @@ def wilson(right: int, answers: int, z: float = _Z) -> tuple[float, float]:
     share, square = right / answers, z * z
     middle = (share + square / (2 * answers)) / (1 + square / answers)
     half = z / (1 + square / answers) * math.sqrt(share * (1 - share) / answers + square / (4 * answers**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends it reaches them; rounding would leave it a hair short, and a bar of 1 above whoever errs never.
+    return 0.0 if right == 0 else middle - half, 1.0 if right == answers else middle + half
 
 
 def share(answers: Sequence[Answer]) -> Share:

@@ -126,10 +126,11 @@ def router(
     )
     async def accuracy(project: Project, by: Annotated[Principal, Depends(manager)]) -> Response:
         """Of whoever was given gold, by name."""
-        gold = (await in_force.get(project)).spec.review.gold
+        spec = (await in_force.get(project)).spec
+        gold = spec.review.gold
         items = await people.gold(project)
         shown = [
-            reports.reviewer(name, record, gold, items)
+            reports.reviewer(name, record, spec, items)
             for name, record in sorted((await _records(checks, pauses, project)).items())
         ]
         settings = {"bar": gold.bar, "rate": gold.rate, "min_answers": gold.min_answers}
@@ -143,7 +144,7 @@ def router(
         spec = (await in_force.get(project)).spec
         record = await people.record(project, by.name, afresh=True)
         items = await people.gold(project)
-        found = reports.own(record, spec.review.gold, items, int(time.time() * 1000))
+        found = reports.own(record, spec, items, int(time.time() * 1000))
         with_gold = {item.skill for item in items}
         return answer(
             {**asdict(found), "skills": [s.name for s in spec.review.skills if s.name in with_gold]}

@@ -54,9 +54,10 @@ class CheckStore:
             found.setdefault(row["reviewer"], []).append(_check(row))
         return found
 
-    async def met_before(self, project: str, reviewer: str) -> set[int]:
-        """Return the gold whose item this person has in hand, or has decided, as an ordinary task."""
-        return {row["gold_id"] for row in await self._database.pool.fetch(sql.MET_BEFORE, project, reviewer)}
+    async def met_or_to_come(self, project: str, reviewer: str) -> set[int]:
+        """Return the gold whose item this person has met, or may still meet, as an ordinary task."""
+        rows = await self._database.pool.fetch(sql.MET_OR_TO_COME, project, reviewer)
+        return {row["gold_id"] for row in rows}
 
     async def is_work(self, project: str, pools: Sequence[str]) -> bool:
         """Return whether anything waits in these pools."""

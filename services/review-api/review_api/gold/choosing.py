@@ -9,7 +9,7 @@ from labelmill.projects import ProjectSpec
 from review_api.gold.draw import Draw
 from review_api.gold.reading import answerable
 from review_api.gold.records import Record
-from review_api.tasks.pools import DISTRESSING, Pools
+from review_api.tasks.pools import Pools, is_sensitive
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,14 @@ def suitable(
     """Return the gold that a person can be given: not met yet, with a label that can be answered, from their
     pools. With a `skill`, that skill's gold, which who is to qualify does not have yet. `now` is in Unix
     milliseconds."""
+    willing = any(is_sensitive(pool) for pool in pools)
     distressing = Pools.of(spec.review)
-    willing = any(pool.endswith(DISTRESSING) for pool in pools)
 
     def fits(item: GoldItem) -> bool:
         known = item.skill == skill if skill else (item.skill or "") in pools
-        spared = distressing.pool(None, item.metadata).endswith(DISTRESSING)
         return (
             known
-            and (willing or not spared)
+            and (willing or not is_sensitive(distressing.pool(None, item.metadata)))
             and record.is_free(item.gold_id, now)
             and answerable(item.label, spec)
         )
@@ -50,10 +49,17 @@ def suitable(
     return [item.gold_id for item in gold if fits(item)]
 
 
-def left_to_train(gold: Sequence[GoldItem], record: Record) -> int:
-    """Return how much gold without a skill a person has not answered."""
+def left_to_train(gold: Sequence[GoldItem], record: Record, spec: ProjectSpec) -> int:
+    """Return how much gold a person can still be trained with: not answered yet, without a skill, with a
+    label that can be answered. What distresses does not count, whoever would see it: no training waits for
+    what somebody may decline."""
+    pools = Pools.of(spec.review)
     return sum(
-        item.skill is None and item.gold_id not in record.met and not record.has_answered(item.gold_id)
+        item.skill is None
+        and item.gold_id not in record.met
+        and not record.has_answered(item.gold_id)
+        and not is_sensitive(pools.pool(None, item.metadata))
+        and answerable(item.label, spec)
         for item in gold
     )
 

@@ -81,14 +81,15 @@ class GoldDesk:
         pools = await self._entrance.pools(by, version)
         items = await self._people.gold(project)
         record = await self._people.record(project, by.name)
-        stage = record.stage(gold, left=left_to_train(items, record))
+        stage = record.stage(gold, left=left_to_train(items, record, version.spec))
         if stage == "failed":
             await self._judge.judge(project, by.name)
             await self._entrance.pools(by, version)
         now = _now()
         free = in_turn(self._draw, by.name, suitable(items, record, version.spec, pools, now), record, now)
         if stage == "trained":
-            return await self._mixed(by, version, pools, free, count)
+            hidden = [gold_id for gold_id in free if not record.is_given_away(gold_id)]
+            return await self._mixed(by, version, pools, hidden, count)
         return await self._hand_out(by, version, free, count, "training")
 
     async def claim_for_skill(self, by: Principal, project: str, skill: str, count: int) -> list[Claimed]:

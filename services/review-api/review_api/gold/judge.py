@@ -1,6 +1,7 @@
 """Judges people by their answers to gold, beside the requests: how long a request takes tells nothing."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -84,11 +85,13 @@ class Judge:
         gold = version.spec.review.gold
         fall = judged(record.judged, gold.bar, gold.min_answers)
         if fall is not None:
+            # What came before the last pause was looked at then.
+            fall = replace(fall, since=max(fall.since, record.lifted_at))
             await self._pause(version.spec.project, reviewer, "accuracy", fall)
 
     async def _judge_training(self, version: Version, reviewer: str, record: Record) -> None:
         project, gold = version.spec.project, version.spec.review.gold
-        left = left_to_train(await self._people.gold(project), record)
+        left = left_to_train(await self._people.gold(project), record, version.spec)
         if record.stage(gold, left=left) == "failed":
             answers = record.answers
             right = sum(answer.right for answer in answers)

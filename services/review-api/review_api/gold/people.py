@@ -64,6 +64,6 @@ class People:
         return Record(
             checks={check.gold_id: check for check in checks},
             pauses=await self._pauses.of(project, reviewer),
-            met=await self._checks.met_before(project, reviewer),
+            met=await self._checks.met_or_to_come(project, reviewer),
             lost={row["skill"]: row["lost_at"] for row in lost},
         )

@@ -58,8 +58,8 @@ class Pause:
 
 @dataclass
 class Record:
-    """A person's record. `met` is gold whose item they know from their work; `lost` says when (Unix
-    milliseconds) gold took a skill away."""
+    """A person's record. `met` is gold whose item they know from their work, or may still meet there;
+    `lost` says when (Unix milliseconds) gold took a skill away."""
 
     checks: dict[int, Check]
     """By gold item."""
@@ -76,8 +76,12 @@ class Record:
     @property
     def judged(self) -> list[Answer]:
         """The answers by which a person is judged: hidden checks since the last pause was lifted."""
-        since = max((pause.lifted_at or 0 for pause in self.pauses), default=0)
-        return [one for one in self.answers if one.hidden and one.decided_at > since]
+        return [one for one in self.answers if one.hidden and one.decided_at > self.lifted_at]
+
+    @property
+    def lifted_at(self) -> int:
+        """When the last pause was lifted (Unix milliseconds); 0 without one."""
+        return max((pause.lifted_at or 0 for pause in self.pauses), default=0)
 
     @property
     def paused(self) -> Pause | None:
@@ -97,6 +101,11 @@ class Record:
     def has_answered(self, gold_id: int) -> bool:
         check = self.checks.get(gold_id)
         return check is not None and check.said is not None
+
+    def is_given_away(self, gold_id: int) -> bool:
+        """Return whether a person has seen this gold as what it is, in training or to qualify."""
+        check = self.checks.get(gold_id)
+        return check is not None and check.purpose != "check"
 
     def is_free(self, gold_id: int, now: int) -> bool:
         """Return whether a person can be given this gold: it is new to them, or was given back."""

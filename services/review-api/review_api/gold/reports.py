@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from labelmill.projects.review import GoldSpec
+from labelmill.projects import ProjectSpec
 
 from review_api.gold.accuracy import Accuracy, accuracy
 from review_api.gold.choosing import GoldItem, left_to_train
@@ -40,31 +40,32 @@ class Own:
     paused_because: str | None
 
 
-def reviewer(name: str, record: Record, gold: GoldSpec, items: Sequence[GoldItem]) -> Reviewer:
+def reviewer(name: str, record: Record, spec: ProjectSpec, items: Sequence[GoldItem]) -> Reviewer:
     """Return how a person stands."""
     newest = max(record.pauses, key=lambda pause: pause.paused_at, default=None)
     figures = accuracy(record.answers)
-    return Reviewer(name, state(record, gold, items), len(record.checks), figures, newest)
+    return Reviewer(name, state(record, spec, items), len(record.checks), figures, newest)
 
 
-def own(record: Record, gold: GoldSpec, items: Sequence[GoldItem], now: int) -> Own:
+def own(record: Record, spec: ProjectSpec, items: Sequence[GoldItem], now: int) -> Own:
     """Return a person's own figures at `now` (Unix milliseconds)."""
     until = now // _HOUR_MS * _HOUR_MS
     told = [one for one in record.answers if not one.hidden or one.decided_at < until]
     paused = record.paused
     return Own(
-        state=state(record, gold, items),
+        state=state(record, spec, items),
         accuracy=accuracy(told),
         until=until,
-        bar=gold.bar,
-        training_tasks=gold.training_tasks,
+        bar=spec.review.gold.bar,
+        training_tasks=spec.review.gold.training_tasks,
         training_done=sum(not one.hidden for one in record.answers),
         paused_because=None if paused is None else paused.cause,
     )
 
 
-def state(record: Record, gold: GoldSpec, items: Sequence[GoldItem]) -> State:
+def state(record: Record, spec: ProjectSpec, items: Sequence[GoldItem]) -> State:
     """Return whether somebody works, is paused, or is in training."""
     if record.paused is not None:
         return "paused"
-    return "working" if record.stage(gold, left=left_to_train(items, record)) == "trained" else "training"
+    stage = record.stage(spec.review.gold, left=left_to_train(items, record, spec))
+    return "working" if stage == "trained" else "training"

@@ -111,13 +111,18 @@ HISTORY: Final = _HISTORY.replace("{whose}", "c.project = $1 AND c.reviewer = $2
 
 HISTORIES: Final = _HISTORY.replace("{whose}", "c.project = $1")
 
-# An item that this person has in hand or has decided would be known again.
-MET_BEFORE: Final = """
-SELECT g.gold_id
-FROM gold_items g
-JOIN tasks t ON (t.project, t.item_id) = (g.project, g.item_id)
-JOIN assignments a ON a.task_id = t.task_id AND a.reviewer = $2
-WHERE g.project = $1 AND g.content IS NULL AND g.retired_at IS NULL
+# An item that this person has in hand, has decided or has skipped would be known again, and so would one that
+# still waits for people: its task would come after the check.
+MET_OR_TO_COME: Final = """
+SELECT g.gold_id FROM gold_items g
+WHERE g.project = $1 AND g.content IS NULL AND g.retired_at IS NULL AND EXISTS (
+    SELECT FROM tasks t WHERE (t.project, t.item_id) = (g.project, g.item_id) AND (
+        EXISTS (
+            SELECT FROM assignments a
+            WHERE a.task_id = t.task_id AND (a.reviewer = $2 OR a.state <> 'decided') OFFSET 0
+        ) OR EXISTS (SELECT FROM skips s WHERE s.task_id = t.task_id AND s.reviewer = $2 OFFSET 0)
+    ) OFFSET 0
+)
 """
 
 IS_WORK: Final = """
