@@ -328,7 +328,8 @@ async def test_a_second_pause_leaves_alone_what_came_before_the_first_was_lifted
     await review.make_tasks(40)
     await make_gold_project(review, rate=0.5, bar=0.7, min_answers=5)
     lifted = await review.database.fetchval(
-        "INSERT INTO pauses (project, reviewer, cause, paused_at, since, answers, correct, reopened, lifted_at)"
+        "INSERT INTO pauses"
+        " (project, reviewer, cause, paused_at, since, answers, correct, reopened, lifted_at)"
         " VALUES ($1, 'twice-ann', 'accuracy', now(), now(), 5, 0, 0, now()) RETURNING lifted_at",
         review.project,
     )

@@ -82,7 +82,7 @@ def wilson(right: int, answers: int, z: float = _Z) -> tuple[float, float]:
     share, square = right / answers, z * z
     middle = (share + square / (2 * answers)) / (1 + square / answers)
     half = z / (1 + square / answers) * math.sqrt(share * (1 - share) / answers + square / (4 * answers**2))
-    # At the ends it reaches them; rounding would leave it a hair short, and a bar of 1 above whoever errs never.
+    # At the ends it reaches them: rounded, it would leave whoever errs never below a bar of 1.
     return 0.0 if right == 0 else middle - half, 1.0 if right == answers else middle + half
 
 
