@@ -61,7 +61,7 @@ async def test_a_manager_invites_and_the_invited_comes_in(
     await guest.page.get_by_label("Name").fill("ines_ui")
     await guest.page.get_by_label("Password").fill(PASSWORD)
     await guest.page.keyboard.press("Enter")
-    await expect(guest.page.get_by_role("link", name="ines_ui")).to_be_visible()
+    await expect(guest.page.get_by_role("button", name="ines_ui")).to_be_visible()
     await expect(guest.page.get_by_role("link", name="People")).to_have_count(0)
     await guest.page.goto(f"{guest.url}/people?project={work.project}")
     await expect(guest.page.get_by_role("heading", name="For managers")).to_be_visible()
@@ -115,7 +115,10 @@ async def test_an_admin_reads_the_log(work: Workplace, reviewer: Reviewer) -> No
 async def test_ones_own_account_by_keyboard_alone(work: Workplace, reviewer: Reviewer) -> None:
     page = reviewer.page
     await reviewer.sign_in(work)
-    await page.get_by_role("link", name=work.reviewer).focus()
+    await page.get_by_role("button", name=work.reviewer).focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Your account")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
     await page.get_by_label("So far").focus()

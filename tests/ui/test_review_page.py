@@ -388,6 +388,7 @@ async def test_signing_out_without_a_connection_says_so(work: Workplace, reviewe
     await reviewer.sign_in(work)
     await expect(reviewer.page.get_by_role("heading", name="All caught up")).to_be_visible()
     await reviewer.context.set_offline(True)
+    await reviewer.open_account_menu()
     await reviewer.page.get_by_role("button", name="Sign out").click()
     await expect(reviewer.page.locator(".bar .problem")).to_contain_text("You are still signed in")
     await reviewer.context.set_offline(False)
@@ -426,6 +427,7 @@ async def test_the_gate_says_whose_answers_wait_and_claims_no_more(
     page = reviewer.page
     await reviewer.sign_in(work)
     await expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await reviewer.open_account_menu()
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     await expect(page.locator(".gate-note")).to_have_count(0)
@@ -452,6 +454,7 @@ async def test_guideline_help_theme_and_single_keys(work: Workplace, reviewer: R
     await reviewer.press("Escape", "1")
     await expect(page.locator(".task-text")).to_have_text("first text")
     await expect(page.locator(".label kbd")).to_have_count(0)
+    await reviewer.open_account_menu()
     await page.get_by_role("button", name="Theme: system").click()
     await page.get_by_role("button", name="Theme: light").click()
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")

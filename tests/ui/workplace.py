@@ -180,6 +180,10 @@ class Reviewer:
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.keyboard.press("Enter")
 
+    async def open_account_menu(self) -> None:
+        await self.page.locator(".who").click()
+        await expect(self.page.get_by_role("link", name="Your account")).to_be_visible()
+
     async def sees(self, text: str) -> None:
         """Wait for the task with this text, and until keys count again after the change."""
         await expect(self.page.locator(".task-text")).to_have_text(text)

@@ -1,10 +1,11 @@
 // One's own account: password, tokens, the provider of sign-ins, and signing out everywhere.
 import { html, render, useCallback, useEffect, useRef, useState } from "./ui.js";
+import { TopBar } from "./bar.js";
 import { call, me } from "./http.js";
 import { Problem, Secret, useAction } from "./forms.js";
 import { dateTime } from "./format.js";
 import { useSession } from "./session.js";
-import { SignIn, TopBar, Unreachable } from "./shell.js";
+import { SignIn, Unreachable } from "./shell.js";
 
 const SCOPES = [
   ["read", "Read", "projects, figures, labels"],

@@ -13,7 +13,7 @@ export function RoleChoice({ name, value, disabled, onChange }) {
 }
 
 export function rolesInWords(roles) {
-  const words = roles.join(" and ");
+  const words = new Intl.ListFormat("en-GB").format(roles);
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

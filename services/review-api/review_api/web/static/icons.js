@@ -13,6 +13,8 @@ const PATHS = {
   flag: html`<path d="M5 17V3.5h9.5l-2 3.5 2 3.5H5" />`,
   comment: html`<path d="M3.5 4.5h13v9H9l-3.5 3v-3h-2z" />`,
   people: html`<path d="M7 9.5a2.75 2.75 0 1 0 0-5.5 2.75 2.75 0 0 0 0 5.5zM2.5 16a4.5 4.5 0 0 1 9 0M13 9a2.25 2.25 0 1 0 0-4.5M13.5 11.7a4 4 0 0 1 4 4.3" />`,
+  person: html`<circle cx="10" cy="7" r="3" /><path d="M4 16.5a6 6 0 0 1 12 0" />`,
+  menu: html`<path d="M3.5 5.5h13M3.5 10h13M3.5 14.5h13" />`,
   help: html`<circle cx="10" cy="10" r="7" /><path d="M8 8a2 2 0 1 1 2.7 1.9c-.5.2-.7.5-.7 1.1M10 13.6v.1" />`,
   close: html`<path d="M5 5l10 10M15 5L5 15" />`,
   spark: html`<path d="M10 3l1.7 5.3L17 10l-5.3 1.7L10 17l-1.7-5.3L3 10l5.3-1.7z" />`,

@@ -1,8 +1,9 @@
 // What every page is: the sign-in, the bar with the project chosen, and the content for that project.
 import { html, render } from "./ui.js";
+import { ProjectChooser, TopBar } from "./bar.js";
 import { openOffline } from "./offline.js";
 import { useProjects, useSession } from "./session.js";
-import { NoProject, ProjectChooser, SignIn, TopBar, Unreachable } from "./shell.js";
+import { NoProject, SignIn, Unreachable } from "./shell.js";
 
 // Draws `Content` with `account`, `session`, `project` (with its whole spec), `onExpired` (the sign-in ended) and
 // `onOutdated` (the project changed). `waiting` gives the answers kept in this browser, for the sign-in to tell.

@@ -1,8 +1,6 @@
-// What both pages share: the bar at the top, the sign-in, and the states in which there is nothing to show.
+// What all pages share: the brand, the sign-in, and the states in which there is nothing to show.
 import { html, useEffect, useRef, useState } from "./ui.js";
 import { call, signIn } from "./http.js";
-import { Icon } from "./icons.js";
-import { useTheme } from "./theme.js";
 
 export function Brand() {
   return html`<span class="brand"><${Logo} />labelmill</span>`;
@@ -15,60 +13,6 @@ function Logo() {
     <path class="logo-sail logo-sail-far" d="M17.4 15h9.1A7.5 7.5 0 0 0 20 8.6zM14.6 17H5.5a7.5 7.5 0 0 0 6.5 6.4z" />
     <circle class="logo-hub" cx="16" cy="16" r="1.7" />
   </svg>`;
-}
-
-// The pages in the bar: address, name, and the roles that see them; none means everybody.
-const PAGES = [
-  ["review", "/", "Review", []],
-  ["work", "/work", "My work", []],
-  ["me", "/me", "Me", []],
-  ["guideline", "/guideline", "Guideline", []],
-  ["dashboard", "/dashboard", "Dashboard", []],
-  ["queue", "/queue", "Queue", ["manager"]],
-  ["item", "/item", "Items", ["manager"]],
-  ["quality", "/quality", "Quality", ["manager"]],
-  ["people", "/people", "People", ["manager"]],
-];
-
-export function TopBar({ page, session, children }) {
-  const { account, leave, problem } = session;
-  return html`<header class="bar">
-    <${Brand} />
-    <nav aria-label="Pages">
-      ${shownTo(account).map(([name, path, title]) => html`<a key=${name} href=${path + location.search}
-        aria-current=${page === name ? "page" : undefined}>${title}</a>`)}
-    </nav>
-    <div class="bar-tools">
-      ${children}
-      <${ThemeButton} />
-      ${account && html`<a class="who" href="/account" title="Your account" aria-current=${page === "account" ? "page" : undefined}>${account.name}</a>
-        <button class="quiet" onClick=${leave}>Sign out</button>`}
-    </div>
-    <p class="problem" role="alert">${problem}</p>
-  </header>`;
-}
-
-function shownTo(account) {
-  const held = [...(account?.roles ?? []), ...Object.values(account?.memberships ?? {}).flat()];
-  return PAGES.filter(([, , , roles]) => roles.length === 0 || held.includes("admin") || roles.some((role) => held.includes(role)));
-}
-
-function ThemeButton() {
-  const [theme, advance] = useTheme();
-  const label = `Theme: ${theme}`;
-  return html`<button class="quiet square" data-act="theme" onClick=${advance} aria-label=${label} title=${label}>
-    <${Icon} name=${theme} />
-  </button>`;
-}
-
-export function ProjectChooser({ projects, project, onChoose }) {
-  if (!projects?.length) return null;
-  return html`<label class="chooser">
-    <span class="visually-hidden">Project</span>
-    <select value=${project?.project ?? ""} onChange=${(event) => onChoose(event.target.value)}>
-      ${projects.map((one) => html`<option key=${one.project} value=${one.project}>${one.title ?? one.project}</option>`)}
-    </select>
-  </label>`;
 }
 
 // `waiting` are the answers kept in this browser, by account: their owner may be somebody else.
