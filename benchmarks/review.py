@@ -4,10 +4,11 @@ One review-api process does all its jobs, as an operator would run it, on real K
 reviewers have a process of their own and a connection each. Decisions are on disk before they are answered.
 It is measured in two ways, which take turns at each size:
 
-- **closed loop**: nobody thinks; who has an answer claims the next task at once. This gives the decisions a
-  second and the latency at full load.
-- **at a pace**: each reviewer makes four decisions a second, more than a person can, 128 a second together.
-  The time of a pair counts from when it was due, however long the ones before it took.
+- **at a pace**: 32 people at work, each making four decisions a second, more than a person can, 128 a second
+  together. The time of a pair counts from when it was due, however long the ones before it took. This gives
+  the latency that reviewers meet (`p50_ms`, `p99_ms`).
+- **full load**: 32 loops without a pause; who has an answer claims the next task at once. This gives the
+  decisions a second, and the latency where two cores have no more to give: on average 32 over that rate.
 
 The latency of a pair is from sending the claim to the answer to the decision: two requests. What is decided
 in a turn is filled up before the next, so that the queue keeps its length.
@@ -50,7 +51,7 @@ async def run(folder: Path) -> Table:
             bench = _Bench(system, database, tokens)
             rows = [await bench.row(size) for size in SIZES]
     growth = {
-        f"{name}_growth": round(rows[-1][name] / rows[0][name], 2) for name in ("p99_ms", "paced_p99_ms")
+        f"{name}_growth": round(rows[-1][name] / rows[0][name], 2) for name in ("p99_ms", "full_load_p99_ms")
     }
     slowest = min(row["decisions_per_s"] for row in rows)
     ratios = {
@@ -115,16 +116,13 @@ class _Bench:
             print(f"[bench]   {size:,} open tasks: {told}", file=sys.stderr, flush=True)
         return {
             "open_tasks": size,
-            "p50_ms": _ms(closed.pairs, 0.5),
-            "p99_ms": _ms(closed.pairs, 0.99),
+            "p50_ms": _ms(paced.pairs, 0.5),
+            "p99_ms": _ms(paced.pairs, 0.99),
             "decisions_per_s": round(statistics.median(closed.rates), 1),
-            "claim_p99_ms": _ms(closed.claims, 0.99),
-            "submit_p99_ms": _ms(closed.submits, 0.99),
-            "paced_p50_ms": _ms(paced.pairs, 0.5),
-            "paced_p99_ms": _ms(paced.pairs, 0.99),
-            "paced_claim_p99_ms": _ms(paced.claims, 0.99),
-            "paced_submit_p99_ms": _ms(paced.submits, 0.99),
-            "paced_decisions_per_s": round(statistics.median(paced.rates), 1),
+            "claim_p99_ms": _ms(paced.claims, 0.99),
+            "submit_p99_ms": _ms(paced.submits, 0.99),
+            "full_load_p50_ms": _ms(closed.pairs, 0.5),
+            "full_load_p99_ms": _ms(closed.pairs, 0.99),
             "client_us_a_pair": round(1e6 * closed.client_cpu / len(closed.pairs)),
             "server_us_a_pair": round(1e6 * server_cpu / len(closed.pairs)),
         }
