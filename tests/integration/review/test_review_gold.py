@@ -461,6 +461,34 @@ async def test_gold_grants_a_skill_and_takes_it_away(review: Review) -> None:
     await close([ann])
 
 
+async def test_a_skill_that_a_manager_took_is_not_granted_again_for_the_same_answers(review: Review) -> None:
+    skill = ", skills: [{name: law, metadata: {field: [law]}, gold_needed: 3}]"
+    await make_gold_project(review, skill, rate=0.5, bar=0.7, min_answers=50)
+    await put(review, *texts(20, skill="law"))
+    ann = await review.account("taken-ann", "reviewer")
+    path = f"/v1/projects/{review.project}/skills/law"
+
+    async def answer_gold(count: int) -> None:
+        for _ in range(count):
+            (task,) = (await ann.post(f"{path}/claim", json={"count": 1})).raise_for_status().json()["tasks"]
+            await decide(ann, task, RIGHT)
+
+    async def granted() -> bool | None:
+        return (
+            bool((await review.admin.get(f"/v1/projects/{review.project}/skills")).json()["grants"]) or None
+        )
+
+    await answer_gold(3)
+    await until(granted)
+    (await review.admin.delete(f"{path}/taken-ann")).raise_for_status()
+    await answer_gold(1)
+    await asyncio.sleep(2)
+    assert not await granted(), "what the manager took stays taken"
+    await answer_gold(2)
+    await until(granted)
+    await close([ann])
+
+
 async def test_gold_is_handed_in_listed_and_retired(review: Review) -> None:
     await review.make_tasks(2)
     done = await put(

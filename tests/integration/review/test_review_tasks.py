@@ -62,7 +62,7 @@ async def test_the_least_sure_comes_first_and_a_decision_settles_it(review: Revi
     assert event.decisions[0].seconds >= 0
     assert event.is_correction
     assert first.partition == partition_of(event)
-    assert first.key == f"{review.project}/i0".encode()
+    assert (first.key or b"").startswith(f"{review.project}/i0".encode()), "all of an item go one way"
     assert EventDecoder(ReviewDecided).decode(second.value).item_id == "i1"
     status = await review.until("decided", 2)
     assert (status["decided"], status["corrections"], status["final_labels"]) == (2, 1, 2)

@@ -30,7 +30,12 @@ INSERT INTO skills (project, reviewer, skill, source) VALUES ($1, $2, $3, $4)
 ON CONFLICT (project, reviewer, skill) DO NOTHING RETURNING true
 """
 
-_REVOKE: Final = "DELETE FROM skills WHERE project = $1 AND reviewer = $2 AND skill = $3 RETURNING true"
+# What earned it once does not earn it again: else the next gold answer would undo what a manager wanted.
+_REVOKE: Final = """
+WITH taken AS (DELETE FROM skills WHERE project = $1 AND reviewer = $2 AND skill = $3 RETURNING true)
+INSERT INTO lost_skills (project, reviewer, skill) SELECT $1, $2, $3 FROM taken
+ON CONFLICT (project, reviewer, skill) DO UPDATE SET lost_at = now() RETURNING true
+"""
 
 
 @dataclass(frozen=True)

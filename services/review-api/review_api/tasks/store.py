@@ -148,14 +148,11 @@ class TaskStore:
     async def _claim_one(
         self, project: str, reviewer: str, pools: Sequence[str], seconds: float
     ) -> Claimed | None:
-        for attempt in range(_CLAIM_TRIES):
+        for _ in range(_CLAIM_TRIES):
             try:
                 row = await self._search(project, reviewer, pools, seconds)
             except asyncpg.UniqueViolationError:
-                # Two claims of one person at once met at one task; the other has it.
-                if attempt == _CLAIM_TRIES - 1:
-                    raise
-                continue
+                continue  # two claims of one person at once met at one task; the other has it
             return None if row is None else Claimed(**row)
         return None
 
