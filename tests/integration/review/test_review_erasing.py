@@ -160,6 +160,40 @@ async def test_an_erased_item_is_nowhere_and_does_not_come_back(review: Review) 
     assert again.json() == {"erasure_id": erasure, "items": {}}, "asked twice, it is the same"
 
 
+async def test_what_an_erased_check_leaves_in_ones_own_work_is_what_a_task_leaves(review: Review) -> None:
+    await review.make_tasks(1)
+    ann = await review.account("erased-ann", "reviewer")
+    (task,) = await review.claim(ann)
+    body = {"lease": task["lease"], "label": "negative"}
+    (await ann.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
+    await review.until("decided", 1)
+    check = await review.database.fetchval(
+        "WITH g AS ("
+        " INSERT INTO gold_items (project, item_id, content, metadata, label, explanation, added_by)"
+        " VALUES ($1, 'i77', 'a text', '{}', '\"positive\"', '', 'm') RETURNING gold_id)"
+        " INSERT INTO gold_checks (task_id, gold_id, project, reviewer, purpose, pool, suggested, place,"
+        " needed, fence, leased_at, lease_until, label, decided_at, undo_until, seconds, guideline_version)"
+        " SELECT nextval('task_ids'), gold_id, $1, 'erased-ann', 'check', '', false, 1, 2, 78,"
+        " now(), now(), '\"negative\"', now(), now() + interval '1 hour', 3, 1 FROM g RETURNING task_id",
+        review.project,
+    )
+    await review.database.execute(
+        "INSERT INTO edge_cases (project, item_id, task_id, guideline_version, raised_by, question, state,"
+        " published_in) VALUES ($1, 'i77', $2, 1, 'erased-ann', 'why?', 'published', 4)",
+        review.project, check,
+    )  # fmt: skip
+    (await review.admin.delete(f"/v1/projects/{review.project}/gold/i77")).raise_for_status()
+    erasures = [await erase(review, project=review.project, item_id=name) for name in ("i0", "i77")]
+    shown = [await until_state(review, erasure, "confirming") for erasure in erasures]
+    assert [one["quoted"] for one in shown] == [[], [f"{review.project}, guideline 4"]]
+    rows = (await ann.get(f"/v1/me/decisions?project={review.project}")).json()["rows"]
+    same = ("item_id", "excerpt", "sensitive", "label", "undo_until")
+    assert [[row[name] for name in same] for row in rows] == [["", "", False, None, None]] * 2
+    acts = (await review.admin.get("/v1/audit", params={"act": "gold.retired"})).json()["entries"]
+    assert "i77" not in str(acts), "the log cannot be changed"
+    await ann.aclose()
+
+
 async def test_an_owner_is_erased_and_others_stay(review: Review) -> None:
     lines = [
         {"item_id": f"i{number}", "content": f"text {number}", "owner": "ann" if number % 2 else "ben"}

@@ -34,7 +34,7 @@ RETURNING xmax = 0
 
 RETIRE: Final = """
 UPDATE gold_items SET retired_at = now()
-WHERE project = $1 AND item_id = $2 AND retired_at IS NULL RETURNING true
+WHERE project = $1 AND item_id = $2 AND retired_at IS NULL RETURNING gold_id
 """
 
 ACTIVE: Final = """
@@ -43,13 +43,14 @@ SELECT gold_id, label, metadata, skill FROM gold_items WHERE project = $1 AND re
 
 # How people fare with each item: what most of them miss is wrong more likely than they are.
 LIST: Final = """
-SELECT g.item_id, g.content IS NULL AS is_item, coalesce(g.content, i.content, '') AS content, g.label,
-       g.explanation, g.skill, g.added_by, (extract(epoch FROM g.added_at) * 1000)::bigint AS added_at,
+SELECT g.item_id, g.content IS NULL AS is_item, left(coalesce(g.content, i.content, ''), $2) AS content,
+       g.label, g.explanation, g.skill, g.added_by,
+       (extract(epoch FROM g.added_at) * 1000)::bigint AS added_at,
        g.retired_at IS NOT NULL AS retired, coalesce(c.answers, 0) AS answers,
        coalesce(c.correct, 0) AS correct
 FROM gold_items g
 LEFT JOIN LATERAL (
-    SELECT left(i.content, $2) AS content FROM items i
+    SELECT content FROM items i
     WHERE g.content IS NULL AND i.project = g.project AND i.item_id = g.item_id OFFSET 0
 ) i ON true
 LEFT JOIN LATERAL (

@@ -96,10 +96,11 @@ class GoldStore:
     async def retire(self, project: str, item_id: str, by: str) -> bool:
         """Hand an item out no more; its answers still count. Return whether it was gold."""
         async with self._database.pool.acquire() as connection, connection.transaction():
-            found = bool(await connection.fetchval(sql.RETIRE, project, item_id))
-            if found:
-                await record(connection, by, "gold.retired", item_id, project=project)
-        return found
+            gold_id = await connection.fetchval(sql.RETIRE, project, item_id)
+            if gold_id is not None:
+                # Not the item: it may have to be erased, and the log cannot be changed.
+                await record(connection, by, "gold.retired", str(gold_id), project=project)
+        return gold_id is not None
 
     async def active(self, project: str) -> list[GoldItem]:
         rows = await self._database.pool.fetch(sql.ACTIVE, project)

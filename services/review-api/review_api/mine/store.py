@@ -7,37 +7,23 @@ from typing import Any, Final
 import asyncpg
 from labelmill.runtime.postgres import Database
 
-from review_api.remarks.store import MOST_EXCERPT
+from review_api.remarks.store import EXCERPT
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 # Who skipped a distressing text unseen must not come upon it in the list of what they skipped.
-_EXCERPT: Final = """
-LEFT JOIN LATERAL (
-    SELECT CASE WHEN EXISTS (
-               SELECT FROM assignments a WHERE a.task_id = r.task_id AND right(a.pool, 1) = '!' OFFSET 0
-           ) OR EXISTS (
-               SELECT FROM gold_checks c WHERE c.task_id = r.task_id AND right(c.pool, 1) = '!' OFFSET 0
-           ) THEN 'A distressing text, hidden here.' ELSE left(content, {most}) END AS excerpt
-    FROM (
-        SELECT content FROM items i WHERE i.project = r.project AND i.item_id = r.item_id
-        UNION ALL
-        SELECT content FROM gold_items g
-        WHERE g.project = r.project AND g.item_id = r.item_id AND g.content IS NOT NULL
-    ) known LIMIT 1 OFFSET 0
-) i ON true
-LEFT JOIN LATERAL (
-    SELECT pool LIKE '%!' AS sensitive FROM assignments a WHERE a.task_id = r.task_id LIMIT 1
-) p ON true
-""".replace("{most}", str(MOST_EXCERPT))
+_SHOWN: Final = """
+CASE WHEN s.sensitive THEN 'A distressing text, hidden here.' ELSE coalesce(i.excerpt, '') END AS excerpt,
+       s.sensitive"""
 
 # A hidden check is among a person's work like any task. In all of them: $1 reviewer, $2 project, $3 and $4
 # the place after which to go on, $5 how many.
 
-# $6 an item, or null for all. What can be undone: see RELEASE and CALL_BACK in tasks/sql.py.
+# $6 an item, or null for all. An erased item leaves the same of a check as of a task.
+# What can be undone: see RELEASE and CALL_BACK in tasks/sql.py.
 _DECISIONS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+SELECT r.task_id, r.item_id, {shown},
        r.label, r.seconds, r.guideline_version,
        (extract(epoch FROM r.decided_at) * 1000)::bigint AS at,
        coalesce(r.undo_until, u.undo_until) AS undo_until,
@@ -52,11 +38,16 @@ FROM (
                OR d.task_id IN (SELECT t.task_id FROM tasks t WHERE t.project = $2 AND t.item_id = $6))
         ORDER BY d.decided_at DESC, d.task_id DESC LIMIT $5
     ) UNION ALL (
-        SELECT c.task_id, NULL, c.project, g.item_id, c.label, c.seconds, c.guideline_version, c.decided_at,
-               CASE WHEN c.undo_until <= clock_timestamp() OR c.purpose <> 'check' THEN NULL
+        SELECT c.task_id, NULL, c.project, CASE WHEN g.erased THEN '' ELSE g.item_id END,
+               CASE WHEN g.erased THEN 'null' ELSE c.label END, c.seconds, c.guideline_version, c.decided_at,
+               CASE WHEN c.undo_until <= clock_timestamp() OR c.purpose <> 'check' OR g.erased THEN NULL
                     WHEN c.place < c.needed THEN 0
                     ELSE (extract(epoch FROM c.undo_until) * 1000)::bigint END
-        FROM gold_checks c JOIN gold_items g USING (gold_id)
+        FROM gold_checks c
+        CROSS JOIN LATERAL (
+            SELECT item_id, coalesce(content = '', false) AS erased FROM gold_items g
+            WHERE g.gold_id = c.gold_id OFFSET 0
+        ) g
         WHERE c.reviewer = $1 AND c.project = $2 AND (c.decided_at, c.task_id) < ($3, $4)
           AND ($6::text IS NULL OR g.item_id = $6)
         ORDER BY c.decided_at DESC, c.task_id DESC LIMIT $5
@@ -72,10 +63,10 @@ LEFT JOIN LATERAL (
     OFFSET 0
 ) u ON true
 ORDER BY r.decided_at DESC, r.task_id DESC
-""".replace("{excerpt}", _EXCERPT)
+""".replace("{shown}", _SHOWN).replace("{excerpt}", EXCERPT)
 
 _OF_TASKS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+SELECT r.task_id, r.item_id, {shown},
        r.{said},
        (extract(epoch FROM r.at) * 1000)::bigint AS at, r.at AS place, r.task_id AS place_id
 FROM (
@@ -105,7 +96,8 @@ _SKIPS: Final = _OF_TASKS.format(
     gold="c.skip_reason, c.skipped_at",
     gold_has="(c.label IS NULL OR c.skip_reason <> '')",
     gold_at="c.skipped_at",
-    excerpt=_EXCERPT,
+    shown=_SHOWN,
+    excerpt=EXCERPT,
 )
 
 _LATE: Final = _OF_TASKS.format(
@@ -115,11 +107,12 @@ _LATE: Final = _OF_TASKS.format(
     gold="c.late, c.late_at",
     gold_has="c.late IS NOT NULL",
     gold_at="c.late_at",
-    excerpt=_EXCERPT,
+    shown=_SHOWN,
+    excerpt=EXCERPT,
 )
 
 _FLAGS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+SELECT r.task_id, r.item_id, {shown},
        r.reason, r.text,
        (extract(epoch FROM r.flagged_at) * 1000)::bigint AS at,
        (extract(epoch FROM r.resolved_at) * 1000)::bigint AS resolved_at, r.answer,
@@ -129,10 +122,10 @@ FROM (
     ORDER BY flagged_at DESC, flag_id DESC LIMIT $5
 ) r {excerpt}
 ORDER BY r.flagged_at DESC, r.flag_id DESC
-""".replace("{excerpt}", _EXCERPT)
+""".replace("{shown}", _SHOWN).replace("{excerpt}", EXCERPT)
 
 _COMMENTS: Final = """
-SELECT r.task_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+SELECT r.task_id, r.item_id, {shown},
        r.audience, r.text,
        (extract(epoch FROM r.commented_at) * 1000)::bigint AS at,
        r.commented_at AS place, r.comment_id AS place_id
@@ -141,7 +134,7 @@ FROM (
     ORDER BY commented_at DESC, comment_id DESC LIMIT $5
 ) r {excerpt}
 ORDER BY r.commented_at DESC, r.comment_id DESC
-""".replace("{excerpt}", _EXCERPT)
+""".replace("{shown}", _SHOWN).replace("{excerpt}", EXCERPT)
 
 
 @dataclass(frozen=True)

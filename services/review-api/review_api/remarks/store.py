@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
 ORDER BY c.comment_id
 """.replace("{most}", str(_MOST_SHOWN))
 
-_EXCERPT: Final = """
+EXCERPT: Final = """
 LEFT JOIN LATERAL (
     SELECT left(content, {most}) AS excerpt FROM (
         SELECT content FROM items i WHERE i.project = r.project AND i.item_id = r.item_id
@@ -53,13 +53,18 @@ LEFT JOIN LATERAL (
         WHERE g.project = r.project AND g.item_id = r.item_id AND g.content IS NOT NULL
     ) known LIMIT 1 OFFSET 0
 ) i ON true
-LEFT JOIN LATERAL (
-    SELECT pool LIKE '%!' AS sensitive FROM assignments a WHERE a.task_id = r.task_id LIMIT 1
-) p ON true
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM assignments a WHERE a.task_id = r.task_id AND right(a.pool, 1) = '!' OFFSET 0
+    ) OR EXISTS (
+        SELECT FROM gold_checks c WHERE c.task_id = r.task_id AND right(c.pool, 1) = '!' OFFSET 0
+    ) AS sensitive
+) s
 """.replace("{most}", str(MOST_EXCERPT))
+"""For a row `r` of a task or a check: the beginning of its text as i.excerpt, and s.sensitive."""
 
 _FLAGS: Final = """
-SELECT r.flag_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+SELECT r.flag_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, s.sensitive,
        r.task_id, r.reviewer, r.reason, r.text,
        (extract(epoch FROM r.flagged_at) * 1000)::bigint AS at,
        (extract(epoch FROM r.resolved_at) * 1000)::bigint AS resolved_at, r.resolved_by, r.answer
@@ -67,25 +72,25 @@ FROM (
     SELECT * FROM flags WHERE project = $1 AND flag_id < $2 {only} ORDER BY flag_id DESC LIMIT $3
 ) r {excerpt}
 ORDER BY r.flag_id DESC
-""".replace("{excerpt}", _EXCERPT)
+""".replace("{excerpt}", EXCERPT)
 
 _ALL_FLAGS: Final = _FLAGS.replace("{only}", "")
 
 _OPEN_FLAGS: Final = _FLAGS.replace("{only}", "AND resolved_at IS NULL")
 
 _COMMENTS: Final = """
-SELECT r.comment_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, coalesce(p.sensitive, false) AS sensitive,
+SELECT r.comment_id, r.item_id, coalesce(i.excerpt, '') AS excerpt, s.sensitive,
        r.task_id, r.reviewer, r.audience,
        r.text, (extract(epoch FROM r.commented_at) * 1000)::bigint AS at
 FROM (
     SELECT * FROM comments WHERE project = $1 AND comment_id < $2 ORDER BY comment_id DESC LIMIT $3
 ) r {excerpt}
 ORDER BY r.comment_id DESC
-""".replace("{excerpt}", _EXCERPT)
+""".replace("{excerpt}", EXCERPT)
 
 _RESOLVE: Final = """
 UPDATE flags SET resolved_at = now(), resolved_by = $3, answer = $4 WHERE project = $1 AND flag_id = $2
-RETURNING item_id, reason
+RETURNING reason
 """
 
 
@@ -166,6 +171,7 @@ class RemarkStore:
         async with self._database.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(_RESOLVE, project, flag_id, by, answer)
             if row is not None:
-                detail = {"flag_id": flag_id, "reason": row["reason"]}
-                await record(connection, by, "flag.resolved", row["item_id"], detail, project=project)
+                # Not the item: it may have to be erased, and the log cannot be changed.
+                detail = {"reason": row["reason"]}
+                await record(connection, by, "flag.resolved", str(flag_id), detail, project=project)
         return row is not None

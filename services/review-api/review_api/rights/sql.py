@@ -132,7 +132,7 @@ UPDATE erasures SET quoted = ARRAY(
         SELECT unnest(quoted) AS name
         UNION ALL
         SELECT e.project || ', guideline ' || e.published_in
-        FROM edge_cases e JOIN unnest($2::bigint[]) AS k(task_id) USING (task_id)
+        FROM edge_cases e JOIN unnest($2::text[], $3::text[]) AS k(project, item_id) USING (project, item_id)
         WHERE e.published_in IS NOT NULL
     ) named
 )

@@ -174,7 +174,7 @@ async def _erase(
     contents = {Item(row[0], row[1]): row[2] for row in await connection.fetch(sql.CONTENT_HASHES, *columns)}
     await connection.execute(sql.REMEMBER, hashes, erasure_id)
     await _keep_figures(connection, tasks)
-    await connection.execute(sql.QUOTED, erasure_id, [row["task_id"] for row in tasks])
+    await connection.execute(sql.QUOTED, erasure_id, *columns)
     removed = await _remove(connection, columns, [row["task_id"] for row in tasks])
     for project in sorted(set(columns[0])):
         removed["published"] += await _blank_quality(connection, project, set(columns[1]))
