@@ -218,6 +218,12 @@ async def test_a_distressing_check_is_shown_and_given_back_like_any_task(review:
         review.project,
     )
     task = {"task_id": task_id, "lease": "77"}
+    flag = {"lease": "77", "reason": "offensive"}
+    (await ann.post(f"/v1/tasks/{task_id}/flag", json=flag)).raise_for_status()
+    [mine] = (await ann.get(f"/v1/me/flags?project={review.project}")).json()["rows"]
+    assert (mine["sensitive"], "hard text" in mine["excerpt"]) == (True, False), "as an ordinary task"
+    [managers] = (await review.admin.get(f"/v1/projects/{review.project}/flags")).json()["flags"]
+    assert managers["sensitive"] is True
     assert (await reveal(ann, task)).json() == {"task_id": task_id, "content": "a hard text", "shown": 1}
     assert (await consent(review, ann, given=False))["given_back"] == 1
     await consent(review, ann)
@@ -299,6 +305,31 @@ async def test_days_are_counted_and_paid_with_checks_and_skips(review: Review) -
     assert total["decisions"] == 31, "a hidden check is told and paid like a decision"
     assert total["amount_usd"] == pytest.approx(31 * 0.05)
     assert total["active_seconds"] == pytest.approx(15 * 60 + 60 + 60, abs=3)
+    await ann.aclose()
+
+
+@pytest.mark.parametrize("to_its_end", [True, False])
+async def test_a_day_that_was_counted_to_its_end_is_never_counted_again(
+    review: Review, to_its_end: bool
+) -> None:
+    name = f"care-old-{to_its_end}".lower()
+    await set_review(review, "{pay: {floor_usd_per_hour: 10}}", usd_per_hour="20")
+    ann = await review.account(name, "reviewer")
+    ten_days = 10 * 24 * 60
+    noon = datetime.datetime.now(datetime.UTC).replace(hour=12, minute=0)
+    since_noon = (datetime.datetime.now(datetime.UTC) - noon).total_seconds() / 60
+    await has_worked(review, name, ten_days + since_noon, 15)
+    # Of the reading in between, and of what was skipped, the signs are gone.
+    await review.database.execute(
+        "INSERT INTO workdays (reviewer, day, project, decisions, checks, skips, reveals, active_seconds,"
+        " usd_per_hour, floor_usd_per_hour, counted_at)"
+        " VALUES ($1, $2, $3, 30, 0, 7, 0, 3600, 9, 10, $4)",
+        name, noon.date() - datetime.timedelta(days=10), review.project,
+        noon - datetime.timedelta(days=9 if to_its_end else 10),
+    )  # fmt: skip
+    [day] = (await ann.get("/v1/me/pay")).raise_for_status().json()["days"]
+    expected = (7, 3600.0, 9.0) if to_its_end else (0, pytest.approx(900, abs=2), pytest.approx(5, abs=0.1))
+    assert (day["skips"], day["active_seconds"], day["amount_usd"]) == expected
     await ann.aclose()
 
 

@@ -30,6 +30,8 @@ _INPUT_EVERY_SECONDS: Final = 10.0
 _PACE_DAYS: Final = 14
 _PACES_KEPT_SECONDS: Final = 3600.0
 _MOST_DAYS_BACK: Final = 31
+_COUNTED_TO_ITS_END: Final = datetime.timedelta(days=1, minutes=5)
+"""After the begin of a day: by then all that was seen on it is in the database."""
 
 _Paces = tuple[dict[str, float], float | None]
 
@@ -138,13 +140,16 @@ class Attendance:
         return person
 
     async def _open_since(self, reviewer: str) -> datetime.datetime:
-        """Return the begin of the last day that is counted, for it may lack its last minute."""
-        counted = await self._store.counted_to(reviewer)
+        """Return the begin of the first day that is not counted to its end. What was counted later than that
+        stays: its signs may be gone by now, and it is paid on the terms of then."""
+        counted = await self._store.last_counted(reviewer)
         yesterday = _yesterday()
         if counted is None:
             return yesterday
-        earliest = yesterday - datetime.timedelta(days=_MOST_DAYS_BACK)
-        return max(earliest, min(yesterday, _midnight(counted)))
+        begin = _midnight(counted[0])
+        if counted[1] - begin >= _COUNTED_TO_ITS_END:
+            begin += datetime.timedelta(days=1)
+        return max(yesterday - datetime.timedelta(days=_MOST_DAYS_BACK), min(yesterday, begin))
 
     async def _read_on(self, reviewer: str, person: _Person) -> None:
         async for part in self._store.signs(reviewer, person.read_to):

@@ -43,7 +43,9 @@ UNION ALL SELECT $1, 'skip', project FROM gold_checks WHERE task_id = $2
 
 _FORGET_SIGNS: Final = "DELETE FROM signs WHERE reviewer = $1 AND at < now() - interval '7 days'"
 
-_COUNTED_TO: Final = "SELECT max(day) FROM workdays WHERE reviewer = $1"
+_LAST_COUNTED: Final = """
+SELECT day, counted_at FROM workdays WHERE reviewer = $1 ORDER BY day DESC, counted_at DESC LIMIT 1
+"""
 
 _COUNTS: Final = """
 SELECT project, (at AT TIME ZONE 'UTC')::date AS day, sum(decisions)::int AS decisions,
@@ -143,10 +145,10 @@ class AttendanceStore:
         """Delete what was seen of a person long ago: its days are counted."""
         await self._database.pool.execute(_FORGET_SIGNS, reviewer)
 
-    async def counted_to(self, reviewer: str) -> datetime.date | None:
-        """Return the last day of a person that is counted."""
-        day: datetime.date | None = await self._database.pool.fetchval(_COUNTED_TO, reviewer)
-        return day
+    async def last_counted(self, reviewer: str) -> tuple[datetime.date, datetime.datetime] | None:
+        """Return the last day of a person that is counted, and when it was."""
+        row = await self._database.pool.fetchrow(_LAST_COUNTED, reviewer)
+        return None if row is None else (row["day"], row["counted_at"])
 
     async def counts(self, reviewer: str, since: datetime.datetime) -> list[Counts]:
         """Return what a person did, by project and day."""
