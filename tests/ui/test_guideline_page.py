@@ -43,13 +43,13 @@ async def test_reviewers_read_every_version_and_what_changed(work: Workplace, re
     await page.get_by_role("radio", name="Unified", exact=True).check()
     signs = page.locator(".diff:not(.side) .sign").filter(has_text="added")
     await expect(signs).to_have_count(1)
-    await expect(page.get_by_role("button", name="Edit")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Edit", exact=True)).to_have_count(0)
     await expect(page.get_by_role("heading", name="Campaigns")).to_have_count(0)
 
 
 async def test_a_manager_edits_with_the_keyboard_alone(work: Workplace, reviewer: Reviewer) -> None:
     page = await sign_in(work, reviewer, "manager")
-    await page.get_by_role("button", name="Edit").focus()
+    await page.get_by_role("button", name="Edit", exact=True).focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("Text, in Markdown")).to_be_focused()
     await page.keyboard.press("Control+End")
@@ -57,7 +57,7 @@ async def test_a_manager_edits_with_the_keyboard_alone(work: Workplace, reviewer
     await expect(page.get_by_role("region", name="Preview").locator("strong").last).to_have_text("negative")
     for _ in range(4):
         await page.keyboard.press("Tab")
-    await expect(page.get_by_role("button", name="Publish")).to_be_focused()
+    await expect(page.get_by_role("button", name="Publish", exact=True)).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Version 2 is in force.")).to_be_visible()
     await expect(page.get_by_role("region", name="Text of version 2")).to_contain_text("Irony is negative.")
@@ -69,13 +69,13 @@ async def test_a_draft_outlives_a_reload_and_a_stale_one_is_refused(
     work: Workplace, reviewer: Reviewer
 ) -> None:
     page = await sign_in(work, reviewer, "manager")
-    await page.get_by_role("button", name="Edit").click()
+    await page.get_by_role("button", name="Edit", exact=True).click()
     await page.get_by_label("Text, in Markdown").fill("My long text.")
     await page.reload()
-    await page.get_by_role("button", name="Edit").click()
+    await page.get_by_role("button", name="Edit", exact=True).click()
     await expect(page.get_by_label("Text, in Markdown")).to_have_value("My long text.")
     await publish(work, "Somebody else was faster.")
-    await page.get_by_role("button", name="Publish").click()
+    await page.get_by_role("button", name="Publish", exact=True).click()
     await expect(page.get_by_role("alert").filter(has_text="no longer in force")).to_be_visible()
     await expect(page.get_by_label("Text, in Markdown")).to_have_value("My long text.")
 
@@ -88,15 +88,15 @@ async def test_a_campaign_is_previewed_started_and_followed(work: Workplace, rev
     page = await sign_in(work, reviewer, "manager")
     await expect(page.get_by_label("positive")).to_be_checked()
     await page.get_by_role("radio", name="Review again", exact=True).check()
-    await page.get_by_role("button", name="Preview").click()
+    await page.get_by_role("button", name="Preview", exact=True).click()
     await expect(page.locator("[data-figure=items]")).to_have_text("4")
     await page.get_by_role("button", name="The first of them").click()
     await expect(page.locator(".sample li")).to_have_count(4)
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator(".counts")).to_contain_text("4 with people")
-    await page.get_by_role("button", name="Pause").click()
-    await expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Cancel", exact=True).click()
     await expect(page.locator(".campaign[data-state=cancelled]")).to_be_visible()
 
 
@@ -127,7 +127,7 @@ async def test_an_edge_case_goes_from_the_task_to_the_guideline(
     await page.get_by_role("button", name="Make it an example").click()
     await page.get_by_role("button", name="Edit the guideline").click()
     await expect(page.get_by_role("region", name="Preview")).to_contain_text(f"Ironic {EVIL}")
-    await page.get_by_role("button", name="Publish").click()
+    await page.get_by_role("button", name="Publish", exact=True).click()
     await expect(page.get_by_role("region", name="Text of version 2")).to_contain_text(f"thanks {EVIL}")
     assert await page.evaluate("window.hit") is None
     assert await page.locator(".prose img, .prose script, .prose a").count() == 0
@@ -177,18 +177,18 @@ async def test_nothing_to_object_to_and_nothing_cut_off(
     await page.get_by_role("radio", name="Near a boundary", exact=True).check()
     await scan("boundary")
     await page.get_by_role("radio", name="All", exact=True).check()
-    await page.get_by_role("button", name="Preview").click()
+    await page.get_by_role("button", name="Preview", exact=True).click()
     await expect(page.locator("[data-figure=items]")).to_have_text("1")
     await page.get_by_role("button", name="The first of them").click()
     await expect(page.locator(".sample li")).to_have_count(1)
     await scan("planned")
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator(".counts")).to_be_visible()
     await scan("running")
     await page.get_by_role("radio", name="Changes", exact=True).check()
     await expect(page.locator(".hunk").first).to_be_visible()
     await scan("changes")
-    await page.get_by_role("button", name="Edit").click()
+    await page.get_by_role("button", name="Edit", exact=True).click()
     await expect(page.get_by_label("Text, in Markdown")).to_be_visible()
     await scan("editor")
     assert {place: lines for place, lines in found.items() if lines} == {}
