@@ -159,6 +159,42 @@ async def test_signing_out_gives_all_tasks_back(work: Workplace, reviewer: Revie
     assert await held_are(work, 0)
 
 
+async def test_signing_out_leaves_no_text_in_another_tab(work: Workplace, open_page: Open) -> None:
+    one = await open_page()
+    await ready(work, one, 8)
+    other = Reviewer(await one.context.new_page(), one.context, one.url)
+    await other.page.goto(f"{one.url}/?project={work.project}")
+    await other.sees("text 3")
+    await other.press("1")
+    await other.sees("text 4")
+    await one.press("Shift+O")
+    for tab in (one, other):
+        await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=15_000)
+        kept = await tab.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+        assert "text " not in kept
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_an_answer_of_somebody_else_than_the_server_loses_nothing(
+    work: Workplace, reviewer: Reviewer, status: int
+) -> None:
+    """A network that wants a sign-in answers any request with its page; a proxy without a server with 404."""
+    await ready(work, reviewer, 4)
+    await reviewer.page.route(
+        "**/v1/**", lambda route: route.fulfill(status=status, content_type="text/html", body="<p>Hello</p>")
+    )
+    await reviewer.press("1")
+    await expect(reviewer.page.locator(".banner")).to_contain_text("kept in this browser")
+    assert await reviewer.page.evaluate(KEPT) == 1
+    await reviewer.page.unroute("**/v1/**")
+    assert await work.decided(1) == {"item-0": "positive"}
+    await until(lambda: nothing_waits(reviewer))
+
+
+async def nothing_waits(reviewer: Reviewer) -> bool:
+    return int(await reviewer.page.evaluate(KEPT)) == 0
+
+
 async def held_are(work: Workplace, count: int) -> bool:
     rows = await work.query(
         "SELECT 1 FROM assignments WHERE project = $1 AND reviewer = $2 AND state = 'leased'",

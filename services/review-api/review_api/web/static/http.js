@@ -38,7 +38,8 @@ async function once(method, path, body, keepalive = false) {
   let response, answer;
   try {
     response = await fetch(path, init);
-    answer = response.status === 204 ? {} : await response.json().catch(() => ({}));
+    answer = response.status === 204 ? {} : await response.json().catch(() => null);
+    if (isStrange(response, answer)) throw new TypeError("whoever answered is not our server");
   } catch {
     throw new ApiError(0, "unreachable", "The server does not answer.");
   }
@@ -46,10 +47,16 @@ async function once(method, path, body, keepalive = false) {
   return { ...(Array.isArray(answer) ? { list: answer } : answer), serverNow: serverTime(response) };
 }
 
+// A page to sign in to the network, a proxy whose server is away: neither took what was sent, nor refused it.
+function isStrange(response, answer) {
+  if (response.ok) return answer === null;
+  return typeof answer?.error !== "string" && response.status < 500 && ![401, 408, 429].includes(response.status);
+}
+
 function refusal(response, answer) {
   const seconds = Number(response.headers.get("Retry-After"));
-  const detail = typeof answer.detail === "string" ? answer.detail : `The server answered ${response.status}.`;
-  return new ApiError(response.status, answer.error ?? "error", detail, seconds > 0 ? seconds * 1000 : null);
+  const detail = typeof answer?.detail === "string" ? answer.detail : `The server answered ${response.status}.`;
+  return new ApiError(response.status, answer?.error ?? "error", detail, seconds > 0 ? seconds * 1000 : null);
 }
 
 function serverTime(response) {

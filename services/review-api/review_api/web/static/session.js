@@ -1,9 +1,10 @@
 // Who is signed in, and the projects they may choose from.
-import { useCallback, useEffect, useState } from "./ui.js";
+import { useCallback, useEffect, useRef, useState } from "./ui.js";
 import { call, me, segment, signOut } from "./http.js";
 import { forget, read, write } from "./storage.js";
 
 const LAST_PROJECT = "labelmill.project";
+const LEFT = "labelmill.left"; // written when somebody signs out: tells the other tabs
 // What this tab knows of the person and the project, for a reload without a connection; no secret.
 const SEEN = "labelmill.held.seen.";
 
@@ -32,6 +33,11 @@ export function useSession() {
   useEffect(() => {
     if (account) write(sessionStorage, `${SEEN}account`, { ...account, csrf_token: null });
   }, [account]);
+  const leftElsewhere = useSignedOutElsewhere(() => setAccount(null));
+  useEffect(() => {
+    if (account === null && leftElsewhere.current) forget(sessionStorage, "labelmill.held.");
+    leftElsewhere.current = false;
+  }, [account]);
   useEffect(() => {
     if (!unreachable) return undefined;
     const timer = setInterval(load, 3000);
@@ -45,10 +51,26 @@ export function useSession() {
       if (error.status !== 401) return setProblem("You are still signed in: the server does not answer.");
     }
     forget(sessionStorage, "labelmill.held.");
+    write(localStorage, LEFT, Date.now());
     setProblem("");
     return setAccount(null);
   }, []);
   return { account, setAccount, unreachable, retry: load, leave, problem, expired };
+}
+
+// A session that ran out leaves the tasks at hand for later; whoever signs out leaves nothing in any tab.
+function useSignedOutElsewhere(onLeft) {
+  const left = useRef(false);
+  useEffect(() => {
+    const hear = (event) => {
+      if (event.key !== LEFT) return;
+      left.current = true;
+      onLeft();
+    };
+    addEventListener("storage", hear);
+    return () => removeEventListener("storage", hear);
+  }, []);
+  return left;
 }
 
 // Before the session ends, the page may have something to give back: it adds promises to the event's detail.
