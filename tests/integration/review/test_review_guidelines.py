@@ -392,4 +392,12 @@ async def test_edge_cases_show_no_distressing_text_unasked_and_do_not_betray_gol
     managers = {one["item_id"]: one for one in (await get(review, "edge-cases"))["edge_cases"]}
     assert managers["i0"]["sensitive"]
     assert "number 0" in managers["i0"]["content"]
+    for name in ("i0", "i1"):
+        path = f"/v1/projects/{review.project}/edge-cases/{managers[name]['edge_case_id']}/accept"
+        accept = {"label": "negative", "why": "It is."}
+        (await review.admin.post(path, json=accept)).raise_for_status()
+    draft = (await get(review, "guidelines/draft"))["guideline"]
+    assert "number 1" in draft
+    assert "number 0" not in draft, "everybody reads the guideline"
+    assert "a distressing text, not quoted here” is **negative**" in draft
     await ann.aclose()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from labelmill.events import ItemIngested
 
-from .support import Review, accepted, close, item, now_ms, requested, score, until
+from .support import PROJECT, Review, accepted, close, item, now_ms, requested, score, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -83,6 +83,47 @@ async def test_who_sees_what_while_an_item_goes_its_way(review: Review, blind: b
     await left(review)
     assert await what_is_seen() == ["nameless", "all", not_yours, "all", "all", "all"], "settled"
     await close(people[:-1])
+
+
+async def test_reviewers_learn_neither_owners_nor_distressing_texts(review: Review) -> None:
+    one = item(review.project, 0)
+    owned = {"topic": "war", "@owner": "somebody", "@licence": "none"}
+    await review.send(one, requested(score(one, 0.6, metadata=owned)))
+    await review.until("requested", 1)
+    await review.database.execute(
+        "UPDATE items SET metadata = $2 WHERE project = $1",
+        review.project,
+        msgspec.json.encode(owned).decode(),
+    )
+    ann = await review.account("linowner", "reviewer")
+    (task,) = await review.claim(ann)
+    await decide(ann, task)
+    await left(review)
+    found = (await lineage(ann, review, "i0")).raise_for_status().json()["item"]
+    assert (found["content"], found["metadata"]) == (one.content, {"topic": "war"})
+    assert "somebody" not in str(found)
+    assert "somebody" in str((await lineage(review.admin, review, "i0")).json())
+    await review.database.execute("UPDATE assignments SET pool = '!' WHERE project = $1", review.project)
+    hidden = (await lineage(ann, review, "i0")).raise_for_status().json()["item"]
+    assert hidden["content"] == "A distressing text, hidden here."
+    await ann.aclose()
+
+
+async def test_no_lineage_tells_a_check_from_a_task(review: Review) -> None:
+    await review.make_tasks(1)
+    ann = await review.account("lingold", "reviewer")
+    (task,) = await review.claim(ann)
+    await decide(ann, task)
+    await left(review)
+    assert await seen(ann, review) == "nameless"
+    text = PROJECT.format(project=review.project) + "review: {gold: {rate: 0.1}}\n"
+    (await review.admin.put(f"/v1/projects/{review.project}", content=text)).raise_for_status()
+    made_up = await lineage(ann, review, "i77")
+    known = await lineage(ann, review, "i0")
+    assert (known.status_code, known.json()) == (made_up.status_code, made_up.json())
+    assert known.json()["error"] == "managers_only"
+    assert await seen(review.admin, review) == "all"
+    await ann.aclose()
 
 
 async def test_a_decision_that_can_be_taken_back_shows_nothing(review: Review) -> None:

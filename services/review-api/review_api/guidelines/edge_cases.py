@@ -44,6 +44,8 @@ CROSS JOIN LATERAL (
 ORDER BY e.edge_case_id DESC
 """
 
+_NOT_QUOTED: Final = "a distressing text, not quoted here"
+
 _FOR_MANAGERS: Final = _SHOWN.replace("{content}", "i.content")
 
 # To reveal a distressing text is an act of its own, which is counted: to ask about it is no way around that.
@@ -176,13 +178,18 @@ class EdgeCases:
 
     async def accepted(self, project: str, most: int) -> tuple[list[int], list[Example]]:
         """Return the numbers and the examples of those that are accepted and in no guideline yet, the oldest
-        first."""
+        first. Everybody reads the guideline: it quotes no distressing text."""
         found = [
             each
             for each in reversed(await self.in_state(project, "accepted", most))
             if each.content is not None
         ]
-        examples = [Example(each.content or "", each.example_label or "", each.answer) for each in found]
+        examples = [
+            Example(
+                _NOT_QUOTED if each.sensitive else each.content or "", each.example_label or "", each.answer
+            )
+            for each in found
+        ]
         return [each.edge_case_id for each in found], examples
 
     async def texts(self, project: str, most: int) -> list[str]:

@@ -12,7 +12,7 @@ from review_api.docs import documented
 from review_api.errors import ApiError, unknown_project
 from review_api.http import answer
 from review_api.items.listing import Listing, Wanted
-from review_api.items.sight import sight
+from review_api.items.sight import item_shown, sight
 from review_api.items.store import ItemStore
 from review_api.items.timeline import holders, state, timeline
 from review_api.projects.api import Project
@@ -142,7 +142,8 @@ def router(items: ItemStore, listing: Listing, projects: ProjectStore, access: A
     ) -> Response:
         """For managers, and for reviewers once the item is settled and they have decided it. Nobody sees the
         item whose task they hold; who may be given a blind check of it sees no label. Names are for managers.
-        """
+        Where reviewers are checked by hidden gold, only managers see lineages."""
+        await check_no_hidden_checks(projects, project, by)
         return answer(await told(items, project, item_id, by))
 
     @routes.get("/lineage", summary="Tell all that happened to an item, by any id", responses=refusals)
@@ -152,9 +153,21 @@ def router(items: ItemStore, listing: Listing, projects: ProjectStore, access: A
         by: Annotated[Principal, Depends(anybody)],
     ) -> Response:
         """The same, for ids that do not survive in a path, such as `..` or one with a line break."""
+        await check_no_hidden_checks(projects, project, by)
         return answer(await told(items, project, item, by))
 
     return routes
+
+
+async def check_no_hidden_checks(projects: ProjectStore, project: str, by: Principal) -> None:
+    """Raise ApiError 403 for a reviewer who may be given gold: that has no lineage, or no task of theirs in
+    it, and so the answer would tell it from other tasks."""
+    if by.may(("manager",), project):
+        return
+    version = await projects.get(project)
+    if version is not None and version.spec.review.gold.rate > 0:
+        detail = "some tasks here are checks, and lineages would tell which: they are for managers"
+        raise ApiError(403, "managers_only", detail)
 
 
 async def told(items: ItemStore, project: str, item_id: str, by: Principal) -> dict[str, Any]:
@@ -165,7 +178,7 @@ async def told(items: ItemStore, project: str, item_id: str, by: Principal) -> d
     parts = {name: _decoded(part) for name, part in found.items()}
     seen = sight(by, project, parts["tasks"])
     return {
-        "item": parts["item"],
+        "item": item_shown(parts["item"], parts["tasks"], seen),
         "state": state(parts),
         "final_label": parts["final_label"] if seen.labels else None,
         "events": timeline(parts, seen),

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labelmill import provenance
+
 from review_api.accounts.roles import Principal, allows
 from review_api.errors import ApiError
+from review_api.tasks.pools import is_sensitive
 
 Task = Mapping[str, Any]
 """A task as `ItemStore.lineage` gives it, decoded."""
@@ -42,6 +45,22 @@ def sight(by: Principal, project: str, tasks: Sequence[Task]) -> Sight:
         raise ApiError(403, "task_in_hand", detail)
     awaited = any(_is_blind(task) and not _decided(by.name, task) for task in tasks)
     return Sight(by.name, labels=not awaited, names=True)
+
+
+def item_shown(
+    item: Mapping[str, Any] | None, tasks: Sequence[Task], seen: Sight
+) -> Mapping[str, Any] | None:
+    """Return an item as it is shown. Reviewers do not learn whose it is, as in its task, and are shown no
+    distressing text: to reveal one is an act of its own, which is counted."""
+    if item is None or seen.names:
+        return item
+    distresses = any(is_sensitive(one["pool"]) for task in tasks for one in _parts(task))
+    return {
+        **item,
+        "content": "A distressing text, hidden here." if distresses else item["content"],
+        "metadata": provenance.plain(item["metadata"]),
+        "provenance": {},
+    }
 
 
 def _check_reviewer(name: str, tasks: Sequence[Task]) -> None:
