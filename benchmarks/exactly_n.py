@@ -193,7 +193,9 @@ async def _events(system: System, project: str) -> list[ReviewDecided]:
         quiet = 0
         while quiet < 3:  # all of it has been acknowledged, so what is there comes without long waits
             values = await read()
-            events = [decoder.decode(value) for value in values]
+            events = [
+                decoder.decode(value) for value in values if value is not None
+            ]  # a tombstone is nobody's
             found += [event for event in events if event.project == project]
             quiet = 0 if values or not found else quiet + 1
     return found
