@@ -189,6 +189,9 @@ async def test_what_an_erased_check_leaves_in_ones_own_work_is_what_a_task_leave
     rows = (await ann.get(f"/v1/me/decisions?project={review.project}")).json()["rows"]
     same = ("item_id", "excerpt", "sensitive", "label", "undo_until")
     assert [[row[name] for name in same] for row in rows] == [["", "", False, None, None]] * 2
+    line = {"item_id": "i77", "content": "a text", "label": "positive"}
+    again = (await review.admin.put(f"/v1/projects/{review.project}/gold", json=[line])).json()
+    assert (again["added"], again["refused"][0]["detail"]) == (0, "'i77' was erased, for good")
     acts = (await review.admin.get("/v1/audit", params={"act": "gold.retired"})).json()["entries"]
     assert "i77" not in str(acts), "the log cannot be changed"
     await ann.aclose()

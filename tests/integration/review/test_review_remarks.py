@@ -1,5 +1,6 @@
 """Flags and comments: who may say, list and resolve them, and who gets to read what."""
 
+import time
 from typing import Any
 
 import httpx
@@ -212,6 +213,23 @@ async def test_my_work_shows_all_of_mine_and_nothing_of_others(review: Review) -
         refused = await xia.get("/v1/me/decisions", params={"project": review.project, "after": wrong})
         assert refused.status_code == 422, wrong
     await close([xia, xav])
+
+
+async def test_a_task_that_was_skipped_again_stands_where_it_was_skipped_last(review: Review) -> None:
+    await review.make_tasks(1)
+    yul = await review.account("yul", "reviewer")
+    for _ in range(2):
+        (task,) = await review.claim(yul)
+        assert (await act(yul, task, "skip")).status_code == 200
+        [last] = await mine(yul, review, "skips")
+        await review.database.execute(
+            "UPDATE skips SET until = now(), skipped_at = skipped_at - interval '1 hour' WHERE task_id = $1",
+            task["task_id"],
+        )
+    [first] = await mine(yul, review, "skips")
+    assert last["at"] - first["at"] == 3_600_000
+    assert last["at"] / 1000 == pytest.approx(time.time(), abs=60)
+    await yul.aclose()
 
 
 async def test_my_work_says_what_can_still_be_taken_back(review: Review) -> None:

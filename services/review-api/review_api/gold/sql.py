@@ -20,6 +20,8 @@ BY_HASH: Final = """
 SELECT content_hash, item_id FROM gold_items WHERE project = $1 AND content_hash = ANY($2::text[])
 """
 
+ERASED: Final = "SELECT item_hash FROM erased WHERE item_hash = ANY($1::text[])"
+
 TAKE_TURNS: Final = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/gold/' || $1, 0))"
 
 PUT: Final = """

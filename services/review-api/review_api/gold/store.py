@@ -131,12 +131,19 @@ class _Names:
     """Whether the ids that were handed in are items, and ids for texts that came without one."""
 
     def __init__(
-        self, connection: asyncpg.Connection, project: str, known: dict[str, Any], texts: dict[str, str]
+        self,
+        connection: asyncpg.Connection,
+        project: str,
+        *,
+        known: dict[str, Any],
+        texts: dict[str, str],
+        erased: set[str],
     ) -> None:
         self._connection = connection
         self._project = project
         self._known = known
         self._texts = texts
+        self._erased = erased
         self._chance = random.Random(secrets.randbits(128))  # noqa: S311 - seeded with what nobody knows
         self._sample: str | None = None
 
@@ -148,10 +155,13 @@ class _Names:
         }
         hashes = [_hash(line) for line in lines if line.content]
         texts = {row[0]: row[1] for row in await connection.fetch(sql.BY_HASH, project, hashes)}
-        return cls(connection, project, known, texts)
+        gone = await connection.fetch(sql.ERASED, [ids.item_hash(project, name) for name in wanted])
+        return cls(connection, project, known=known, texts=texts, erased={row[0] for row in gone})
 
     async def of_line(self, line: GoldLine) -> tuple[str, str]:
         """Return the id of a line, and what is wrong with it, if anything."""
+        if line.item_id and ids.item_hash(self._project, line.item_id) in self._erased:
+            return line.item_id, f"{line.item_id!r} was erased, for good"
         if not line.content:
             lacking = f"the project has no item {line.item_id!r}: ingest it first, or give content"
             return line.item_id, "" if line.item_id in self._known else lacking

@@ -127,7 +127,8 @@ WITH given_back AS (
 )
 INSERT INTO skips (task_id, reviewer, reason, until)
 SELECT task_id, $2, $4, now() + make_interval(secs => $5) FROM given_back
-ON CONFLICT (task_id, reviewer) DO UPDATE SET reason = EXCLUDED.reason, until = EXCLUDED.until
+ON CONFLICT (task_id, reviewer) DO UPDATE
+SET reason = EXCLUDED.reason, until = EXCLUDED.until, skipped_at = now()
 RETURNING true
 """
 
