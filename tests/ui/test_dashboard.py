@@ -67,7 +67,7 @@ async def test_the_tiles_and_charts_show_what_the_ledger_holds(work: Workplace, 
     status = await fill(work)
     await reviewer.sign_in(work, "/dashboard")
     page = reviewer.page
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Sentiment of tweets")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Dashboard")
     await expect(page.locator(".tile")).to_have_count(6)
     assert await tile(page, "Final labels") == "12"
     await expect(page.locator("[data-tile='Final labels']")).to_contain_text("of 15 items")

@@ -133,7 +133,7 @@ async def test_the_list_is_filtered_and_goes_on(work: Workplace, reviewer: Revie
     page = await sign_in_as_manager(work, reviewer, "/item")
     rows = page.locator(".row")
     await expect(rows).to_have_count(50)
-    await page.get_by_role("button", name="More").click()
+    await page.get_by_role("button", name="Show more").click()
     await expect(rows).to_have_count(61)
     await page.get_by_label("Id begins with").fill("i01")
     await expect(rows).to_have_count(10)

@@ -2,8 +2,8 @@
 import { html, render, useCallback, useEffect, useRef, useState } from "./ui.js";
 import { TopBar } from "./bar.js";
 import { call, me } from "./http.js";
-import { Problem, Secret, useAction } from "./forms.js";
-import { dateTime } from "./format.js";
+import { Problem, Secret, rolesInWords, useAction } from "./forms.js";
+import { date, dateTime } from "./format.js";
 import { useSession } from "./session.js";
 import { SignIn, Unreachable } from "./shell.js";
 
@@ -23,7 +23,7 @@ function AccountPage() {
   if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} />`;
   if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
   return html`<${TopBar} page="account" session=${session} />
-    <main class="people">
+    <main class="page narrow people">
       <h1>Your account</h1>
       <p class="people-lead">Signed in as <strong>${account.name}</strong>, ${inWords(account)}.</p>
       <${Password} onExpired=${session.expired} />
@@ -33,8 +33,8 @@ function AccountPage() {
 }
 
 function inWords({ roles, memberships }) {
-  const single = Object.entries(memberships).map(([project, held]) => `${held.join(" and ")} in ${project}`);
-  const all = roles.length > 0 ? [`${roles.join(" and ")} in all projects`] : [];
+  const single = Object.entries(memberships).map(([project, held]) => `${rolesInWords(held).toLowerCase()} in ${project}`);
+  const all = roles.length > 0 ? [`${rolesInWords(roles).toLowerCase()} in all projects`] : [];
   return [...all, ...single].join(", ") || "without a role so far";
 }
 
@@ -119,7 +119,7 @@ function TokenRow({ token, onRevoke }) {
   const facts = [
     scopes?.join(", ") ?? "everything you may",
     end === null ? "does not expire" : end <= Date.now() ? "has expired" : `good until ${dateTime(end)}`,
-    used ? `last used on ${used}` : "never used",
+    used ? `last used on ${date(used)}` : "never used",
   ];
   return html`<li class="people-row">
     <div class="people-who"><strong>${label}</strong><span class="fine">${facts.join(" · ")}</span></div>

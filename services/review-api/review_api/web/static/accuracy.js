@@ -1,6 +1,6 @@
 // Accuracy on gold: the bar with its interval that all pages draw alike, and the section with a person's own figures.
 import { html, useCallback, useState } from "./ui.js";
-import { percent, plural } from "./format.js";
+import { clock, percent, plural } from "./format.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
 import { useRepeated } from "./session.js";
@@ -11,7 +11,7 @@ const REFRESH_MS = 60_000;
 export function AccuracyBar({ share, bar = null }) {
   const at = (value) => `${100 * Math.max(0, Math.min(1, value))}%`;
   const below = bar !== null && share.value !== null && share.value < bar;
-  return html`<i class=${below ? "accuracy-bar below" : "accuracy-bar"} aria-hidden="true">
+  return html`<i class=${below ? "whisker below" : "whisker"} aria-hidden="true">
     ${share.value !== null && html`<b style=${{ left: at(share.low), width: at(share.high - share.low) }}></b><u style=${{ left: at(share.value) }}></u>`}
     ${bar !== null && html`<s style=${{ left: at(bar) }}></s>`}
   </i>`;
@@ -69,7 +69,7 @@ export function OwnAccuracy({ project }) {
       <h3>By label</h3>
       <${ByLabel} accuracy=${own.accuracy} bar=${own.bar} name="Your accuracy" />
       <p class="fine">The mark is the project's bar, ${percent(own.bar, 0)}. Checks are among your tasks and look like any other; these are
-        all that were answered before ${new Date(own.until).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })}.</p>`}
+        all that were answered before ${clock(own.until)}.</p>`}
     ${own.skills.length > 0 && html`<${Skills} project=${project} skills=${own.skills} />`}
   </section>`;
 }

@@ -1,7 +1,7 @@
 // Agreement: how far people agree with each other and with the machine, on which labels they do not, and since when.
 // For managers.
 import { html, useState } from "./ui.js";
-import { count, percent, plural } from "./format.js";
+import { count, date, percent, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { ItemLink } from "./items.js";
 import { Meter } from "./promise.js";
@@ -57,6 +57,7 @@ function Verdict({ agreement, people, machine }) {
   return html`<div class=${`card findings findings-${verdict.state}`} data-state=${verdict.state}>
     <p class="state"><${Icon} name=${icon} />${name}</p>
     <p class="verdict">${verdict.sentence}</p>
+    <p class="fine">Of decisions made with guideline version ${agreement.guideline_version}.</p>
     ${agreement.limited && html`<p class="fine">Of the newest ${count(agreement.decisions)} decisions.</p>`}
     <dl class="meters">
       <${Coefficient} name="Among people" figure=${people.alpha} tone="people"
@@ -139,7 +140,7 @@ function ByWeek({ people }) {
   const several = new Set(people.weeks.map((week) => week.guideline_version)).size > 1;
   const rows = people.weeks.slice(-MOST_WEEKS).toReversed().map((one) => ({
     key: `${one.week} ${one.guideline_version}`,
-    title: new Date(one.week).toLocaleDateString(undefined, { dateStyle: "medium", timeZone: "UTC" }),
+    title: date(one.week),
     note: `${several ? `guideline ${one.guideline_version}, ` : ""}${plural(one.alpha.items, "item")}`,
     figure: one.alpha,
   }));

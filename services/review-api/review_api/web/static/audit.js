@@ -35,13 +35,13 @@ export function AuditLog({ onExpired }) {
     <ol class="people-rows" aria-label="Entries">
       ${entries.map((entry) => html`<${Entry} key=${entry.entry_id} entry=${entry} />`)}
     </ol>
-    ${next && html`<button class="people-more" onClick=${() => load(next, entries)}>Show earlier ones</button>`}
+    ${next && html`<button class="more" onClick=${() => load(next, entries)}>Show older</button>`}
   </section>`;
 }
 
 function Entry({ entry }) {
   const { at, by, act, subject, project, detail } = entry;
-  const more = Object.entries(detail).map(([name, value]) => `${name}: ${written(value)}`);
+  const more = Object.entries(detail).filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${written(value)}`);
   return html`<li class="people-row">
     <div class="people-who"><span><strong>${by}</strong> <code>${act}</code> ${subject}</span>
       <span class="fine">${[project && `in ${project}`, ...more].filter(Boolean).join(" · ")}</span></div>
@@ -51,5 +51,6 @@ function Entry({ entry }) {
 
 function written(value) {
   if (Array.isArray(value)) return value.join(", ") || "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }

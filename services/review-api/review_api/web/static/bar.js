@@ -13,7 +13,7 @@ const GROUPS = [
     ["me", "/me", "My pay", []],
     ["guideline", "/guideline", "Guideline", []],
   ]],
-  ["The project", [
+  ["Overview", [
     ["dashboard", "/dashboard", "Dashboard", []],
     ["queue", "/queue", "Queue", ["manager"]],
     ["item", "/item", "Items", ["manager"]],

@@ -1,7 +1,8 @@
 // Campaigns: which items a change of the guideline affects, what looking at them again takes, and how far it is.
 import { html, useCallback, useState } from "./ui.js";
 import { count, dateTime, minutes, plural, usd } from "./format.js";
-import { Segments, useFetched } from "./guideline_parts.js";
+import { useFetched } from "./guideline_parts.js";
+import { Segments } from "./segments.js";
 import { call } from "./http.js";
 import { Icon } from "./icons.js";
 import { useRepeated } from "./session.js";
@@ -114,7 +115,7 @@ function Campaign({ base, campaign, onAct }) {
   return html`<article class="card sheet campaign" data-state=${campaign.state}>
     <div class="sheet-top">
       <h3>${title(campaign)}</h3>
-      <span class="tag">${STATES[campaign.state]}</span>
+      <span class="chip">${STATES[campaign.state]}</span>
       <p class="fine">version ${campaign.guideline_version}, ${campaign.created_by}, ${dateTime(campaign.created_at)}</p>
     </div>
     ${campaign.problem && html`<p class="problem">${campaign.problem}</p>`}

@@ -1,6 +1,7 @@
 // What changed between two versions of the guideline, side by side or in one column.
 import { html, useEffect, useState } from "./ui.js";
-import { Segments, useFetched } from "./guideline_parts.js";
+import { useFetched } from "./guideline_parts.js";
+import { Segments } from "./segments.js";
 import { plural } from "./format.js";
 
 const WIDE = matchMedia("(min-width: 56rem)");
@@ -53,7 +54,7 @@ function LabelChanges({ labels }) {
   const words = { added: "new label", removed: "label gone", changed: "described anew" };
   return html`<ul class="label-changes">
     ${labels.map((label) => html`<li key=${label.name} class=${label.op}>
-      <b>${label.name}</b> <span class="tag">${words[label.op]}</span>
+      <b>${label.name}</b> <span class="chip">${words[label.op]}</span>
       ${label.parts.length > 0 && html`<p><${Parts} parts=${label.parts} /></p>`}
     </li>`)}
   </ul>`;

@@ -9,6 +9,7 @@ import { mount } from "./page.js";
 import { PromiseSection, usePromise } from "./promise.js";
 import { Oldest, Tile } from "./tiles.js";
 import { useForManagers, useRepeated } from "./session.js";
+import { Segments } from "./segments.js";
 import { Blank } from "./shell.js";
 
 const REFRESH_MS = 5000;
@@ -44,17 +45,11 @@ function Board({ project, onExpired }) {
   const promise = usePromise(project);
   const agreement = useAgreement(project);
   const queue = useForManagers(project, "queue", QUEUE_MS);
-  return html`<main class="board">
-    <header class="board-top">
-      <h1>${project.spec.title}</h1>
+  return html`<main class="page board">
+    <header class="page-top">
+      <h1>Dashboard</h1>
       <${Freshness} shown=${shown} stale=${stale} />
-      <fieldset class="windows">
-        <legend class="visually-hidden">Time window of the charts</legend>
-        ${WINDOWS.map(([value, name]) => html`<label key=${value}>
-          <input type="radio" name="window" value=${value} checked=${value === windowMinutes} onChange=${() => setWindow(value)} />
-          <span>${name}</span>
-        </label>`)}
-      </fieldset>
+      <${Segments} legend="Time window of the charts" options=${WINDOWS} value=${windowMinutes} onChange=${setWindow} />
     </header>
     ${shown === null && !stale && html`<div class="tiles" aria-busy="true"></div>`}
     ${shown === null && stale && html`<${Blank} title="No figures yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}

@@ -1,7 +1,7 @@
 // Edge cases: what reviewers find unclear. Managers make examples of them or answer; who asked sees the answer.
 import { html, useCallback, useState } from "./ui.js";
 import { dateTime, plural } from "./format.js";
-import { Segments } from "./guideline_parts.js";
+import { Segments } from "./segments.js";
 import { call } from "./http.js";
 import { useRepeated } from "./session.js";
 
@@ -55,10 +55,10 @@ function Case({ one, who, children }) {
     <p class="case-question">${one.question}</p>
     <p class="fine">${who && html`${one.raised_by}, `}${dateTime(one.raised_at)}, version ${one.guideline_version}${one.label && html`, in doubt: <b>${one.label}</b>`}</p>
     ${one.state !== "open" && html`<div class="case-answer">
-      <p><span class="tag">${SAID[one.state]}</span> ${one.example_label && html`<b>${one.example_label}</b>`} ${one.answer}</p>
+      <p><span class="chip">${SAID[one.state]}</span> ${one.example_label && html`<b>${one.example_label}</b>`} ${one.answer}</p>
       <p class="fine">${one.answered_by}, ${dateTime(one.answered_at)}${one.published_in && html`, version ${one.published_in}`}</p>
     </div>`}
-    ${one.state === "open" && !who && html`<p><span class="tag">${SAID.open}</span></p>`}
+    ${one.state === "open" && !who && html`<p><span class="chip">${SAID.open}</span></p>`}
     ${children}
   </article>`;
 }

@@ -53,7 +53,7 @@ export function Editor({ account, project, base, onClose, onPublished }) {
   return html`<form class="card sheet editor" aria-labelledby="editor-heading" onSubmit=${publish}>
     <div class="sheet-top">
       <h2 id="editor-heading">New version, on version ${draft.based_on}</h2>
-      ${draft.edge_cases.length > 0 && html`<p class="tag">${plural(draft.edge_cases.length, "example")} from edge cases added</p>`}
+      ${draft.edge_cases.length > 0 && html`<p class="chip">${plural(draft.edge_cases.length, "example")} from edge cases added</p>`}
     </div>
     <div class="editor-columns">
       <label class="field">Text, in Markdown

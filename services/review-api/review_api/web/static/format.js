@@ -38,6 +38,11 @@ export function clock(ms) {
   return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
 }
 
+// A day of the calendar, as the server counts them: in UTC.
+export function date(day) {
+  return new Date(day).toLocaleDateString(undefined, { dateStyle: "medium", timeZone: "UTC" });
+}
+
 export function dateTime(ms) {
   return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

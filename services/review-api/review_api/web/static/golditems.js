@@ -6,6 +6,7 @@ import { useRepeated } from "./session.js";
 
 const REFRESH_MS = 60_000;
 const SHOWN = 10;
+const SHOWN_CANDIDATES = 5;
 const ENOUGH = 3; // answers before gold can be suspect
 
 // `list` and `candidates` are null until known, and for those who may not see them.
@@ -68,7 +69,7 @@ function GoldList({ gold, active }) {
   return html`<ul class="gold-list" aria-label="Gold">
       ${shown.map((one) => html`<${GoldRow} key=${one.item_id} one=${one} onRetire=${gold.retire} />`)}
     </ul>
-    ${active.length > shown.length && html`<button class="quiet" onClick=${() => setAll(true)}>Show all ${active.length}</button>`}`;
+    ${active.length > shown.length && html`<button class="more" onClick=${() => setAll(true)}>Show all ${active.length}</button>`}`;
 }
 
 function GoldRow({ one, onRetire }) {
@@ -77,9 +78,9 @@ function GoldRow({ one, onRetire }) {
   return html`<li class="gold-row" data-gold=${one.item_id}>
     <div class="gold-text">
       <p class="excerpt" dir="auto">${one.content || "The item's text is gone."}</p>
-      <p class="gold-facts"><span class="pill">${String(one.label)}</span>
-        ${one.skill && html`<span class="pill pill-training">${one.skill}</span>`}
-        ${isSuspect(one) && html`<span class="pill pill-paused">Suspect</span>`}
+      <p class="gold-facts"><span class="chip">${String(one.label)}</span>
+        ${one.skill && html`<span class="chip people">${one.skill}</span>`}
+        ${isSuspect(one) && html`<span class="chip bad">Suspect</span>`}
         <span class="fine">${fared(one)}${others.length > 0 && `; instead ${others.map(([label, times]) => `${times} × ${label}`).join(", ")}`}, item <code>${one.item_id}</code></span></p>
       ${one.explanation && html`<p class="fine why">${one.explanation}</p>`}
     </div>
@@ -127,6 +128,7 @@ function AddForm({ gold, project }) {
 }
 
 function Candidates({ gold }) {
+  const [all, setAll] = useState(false);
   const [problem, setProblem] = useState("");
   const make = async (one) => {
     try {
@@ -136,17 +138,19 @@ function Candidates({ gold }) {
       setProblem(error.message);
     }
   };
+  const shown = all ? gold.candidates : gold.candidates.slice(0, SHOWN_CANDIDATES);
   return html`<div class="card gold-card">
     <h3>Would make good gold</h3>
     <p class="fine">Settled with one voice, or by an expert. Where the machine was wrong, its suggestion is shown with the check: who only follows it is found out.</p>
     <p class="problem" role="alert">${problem}</p>
     <ul class="gold-list" aria-label="Candidates">
-      ${gold.candidates.map((one) => html`<li key=${one.item_id} class="gold-row">
+      ${shown.map((one) => html`<li key=${one.item_id} class="gold-row">
         <div class="gold-text"><p class="excerpt" dir="auto">${one.content}</p>
-          <p class="gold-facts"><span class="pill">${String(one.label)}</span>
+          <p class="gold-facts"><span class="chip">${String(one.label)}</span>
             <span class="fine">${one.expert ? "an expert" : plural(one.people, "person", "people")}${one.corrected && "; the machine says otherwise"}</span></p></div>
         <button onClick=${() => make(one)}>Make gold<span class="visually-hidden"> of ${one.item_id}</span></button>
       </li>`)}
     </ul>
+    ${gold.candidates.length > shown.length && html`<button class="more" onClick=${() => setAll(true)}>Show all ${gold.candidates.length}</button>`}
   </div>`;
 }

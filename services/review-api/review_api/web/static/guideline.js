@@ -5,7 +5,8 @@ import { Changes } from "./changes.js";
 import { EdgeCases, MyEdgeCases } from "./edge_cases.js";
 import { Editor } from "./editor.js";
 import { dateTime, plural } from "./format.js";
-import { Prose, Segments, useFetched } from "./guideline_parts.js";
+import { Prose, useFetched } from "./guideline_parts.js";
+import { Segments } from "./segments.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
 import { mount } from "./page.js";
@@ -40,14 +41,11 @@ function GuidelinePage({ account, project, onExpired, onOutdated }) {
     load();
     onOutdated();
   };
-  if (found === null) return html`<main class="leaf" aria-busy="true"></main>`;
+  if (found === null) return html`<main class="page leaf" aria-busy="true"></main>`;
   const number = shown ?? found.in_force;
-  return html`<main class="leaf">
-    <header class="leaf-top">
-      <div>
-        <h1>Guideline</h1>
-        <p class="fine">${project.spec.title}</p>
-      </div>
+  return html`<main class="page leaf">
+    <header class="page-top">
+      <h1>Guideline</h1>
       ${view !== "edit" && html`<${Segments} legend="What to show" value=${view} onChange=${setView}
         options=${[["text", "Text"], ["changes", "Changes"]]} />`}
       ${manages && view !== "edit" && html`<button class="primary" onClick=${() => setView("edit")}>Edit</button>`}
@@ -71,7 +69,7 @@ function GuidelinePage({ account, project, onExpired, onOutdated }) {
 function Text({ base, number, inForce }) {
   const version = useFetched(`${base}/guidelines/${number}`);
   return html`<section class="card sheet" aria-labelledby="text-heading">
-    <h2 id="text-heading">Version ${number} ${number === inForce && html`<span class="tag">in force</span>`}</h2>
+    <h2 id="text-heading">Version ${number} ${number === inForce && html`<span class="chip">in force</span>`}</h2>
     ${version && html`
       <${Prose} text=${version.guideline} label=${`Text of version ${number}`} />
       <h2>Labels</h2>
@@ -87,7 +85,7 @@ function Versions({ versions, inForce, number, onChoose }) {
     <ol>
       ${versions.map((one) => html`<li key=${one.guideline_version}>
         <button class="quiet" aria-current=${one.guideline_version === number ? "true" : undefined} onClick=${() => onChoose(one.guideline_version)}>
-          <span class="version-name">Version ${one.guideline_version}${one.guideline_version === inForce && html` <span class="tag">in force</span>`}</span>
+          <span class="version-name">Version ${one.guideline_version}${one.guideline_version === inForce && html` <span class="chip">in force</span>`}</span>
           <span class="fine">${one.created_by}, ${dateTime(one.created_at)}</span>
           ${one.campaign && html`<span class="fine"><${Icon} name="undo" /> ${one.campaign.mode} campaign, ${one.campaign.state}</span>`}
         </button>

@@ -9,17 +9,6 @@ export function Prose({ text, label, className = "" }) {
   return html`<div class=${`prose ${className}`} ref=${place} tabindex="0" role="region" aria-label=${label}></div>`;
 }
 
-// A row of which one is chosen: [value, title] each.
-export function Segments({ legend, options, value, onChange }) {
-  const name = legend.replaceAll(" ", "-");
-  return html`<fieldset class="segments">
-    <legend class="visually-hidden">${legend}</legend>
-    ${options.map(([one, title]) => html`<label key=${one}>
-      <input type="radio" name=${name} value=${one} checked=${one === value} onChange=${() => onChange(one)} /><span>${title}</span>
-    </label>`)}
-  </fieldset>`;
-}
-
 // An answer that never changes, fetched once.
 export function useFetched(path) {
   const [answer, setAnswer] = useState(null);

@@ -64,7 +64,7 @@ function ItemPage({ account, project, onExpired }) {
   const [item, choose] = useChosenItem();
   const [answer, reload] = useLineage(project, item, onExpired);
   const manages = holds(account, project.project, "manager");
-  return html`<main class="items">
+  return html`<main class="page narrow items">
     <${Search} key=${item} item=${item} onChoose=${choose} />
     ${!item && manages && html`<${ItemList} project=${project} onChoose=${choose} onExpired=${onExpired} />`}
     ${!item && !manages && html`<${Blank} title="Which item?"><p>Enter the id of an item that you have decided. Once it is settled, you see here what became of it.</p></${Blank}>`}
@@ -79,7 +79,7 @@ function Search({ item, onChoose }) {
     event.preventDefault();
     onChoose(new FormData(event.currentTarget).get("item"));
   };
-  return html`<header class="items-top">
+  return html`<header class="page-top">
     <h1>${item ? "Item" : "Items"}</h1>
     <form class="search" role="search" onSubmit=${submit}>
       <label><span class="visually-hidden">Id of an item</span>
@@ -114,13 +114,15 @@ function Lineage({ lineage, item, spec }) {
     </section>`;
 }
 
+const TONES = { final: "machine", scoring: "" };
+
 function Top({ lineage, item }) {
   const { item: arrived, final_label: final, state } = lineage;
   const long = (arrived?.content.length ?? 0) > 600;
   return html`<section class="card lineage-top" aria-label="The item">
     <header>
       <h2 class="item-id"><bdi>${item}</bdi></h2>
-      <span class=${`chip chip-${state}`} data-state=${state}>${STATES[state]}</span>
+      <span class=${`chip ${TONES[state] ?? "people"}`} data-state=${state}>${STATES[state]}</span>
     </header>
     ${arrived && html`<div class=${long ? "item-text long" : "item-text"} dir="auto" tabindex=${long ? 0 : undefined} role=${long ? "region" : undefined}
       aria-label=${long ? "Text of the item" : undefined}>${arrived.content}</div>`}
@@ -241,7 +243,7 @@ function Probabilities({ vote }) {
   return html`<ul class="chances">
     ${bars.slice(0, MOST_BARS).map(([label, share]) => html`<li key=${label} class=${label === labelText(vote.label) ? "chosen" : ""}>
       <span class="chance-label" dir="auto">${label}</span>
-      <span class="chance-bar" aria-hidden="true"><i style=${{ width: `${Math.round(100 * share)}%` }}></i></span>
+      <span class="track" aria-hidden="true"><i style=${{ width: `${Math.round(100 * share)}%` }}></i></span>
       <span class="chance-value">${percent(share, 0)}</span>
     </li>`)}
     ${bars.length > MOST_BARS && html`<li class="fine">and ${bars.length - MOST_BARS} less likely</li>`}

@@ -30,8 +30,8 @@ export function ItemList({ project, onChoose, onExpired }) {
     </div>
     <p class="problem" role="alert">${problem}</p>
     <ul class="rows">${items.map((item) => html`<${Row} key=${item.item_id} item=${item} project=${project} onChoose=${onChoose} />`)}</ul>
-    ${items.length === 0 && !busy && !problem && html`<p class="none fine">${next === null ? "No item fits." : "None of the items looked at so far fits."}</p>`}
-    ${next !== null && html`<button class="wide" disabled=${busy} onClick=${more}>${busy ? "Looking…" : items.length > 0 ? "More" : "Look further"}</button>`}
+    ${items.length === 0 && !busy && !problem && html`<p class="nothing none">${next === null ? "No item fits." : "None of the items looked at so far fits."}</p>`}
+    ${next !== null && html`<button class="more" disabled=${busy} onClick=${more}>${busy ? "Looking…" : items.length > 0 ? "Show more" : "Look further"}</button>`}
   </section>`;
 }
 

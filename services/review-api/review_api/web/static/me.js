@@ -45,13 +45,13 @@ function Me({ account, project, onExpired }) {
   if (refused) return html`<main><${Blank} title="This account does not review">
     <p>There is nothing about you to show: this page is for reviewers of the project.</p>
   </${Blank}></main>`;
-  if (days === null) return html`<main class="mine" aria-busy="true"><p class="fine" role="status">${stale ? "The server does not answer. Trying again…" : "Loading…"}</p></main>`;
+  if (days === null) return html`<main class="page mine" aria-busy="true"><p class="fine" role="status">${stale ? "The server does not answer. Trying again…" : "Loading…"}</p></main>`;
   const here = lastDays(days.filter((day) => day.project === project.project));
   const elsewhere = days.filter((day) => day.project !== project.project && day.day === here.at(-1).day);
-  return html`<main class="mine">
-    <header class="mine-top">
+  return html`<main class="page mine">
+    <header class="page-top">
       <h1>My accuracy and pay</h1>
-      <p class="fine">${account.name} in ${project.spec.title}${stale ? html`<b class="stale"> · these figures are old: the server does not answer</b>` : ""}</p>
+      ${stale && html`<p class="fresh stale"><i class="dot" aria-hidden="true"></i>These figures are old: the server does not answer.</p>`}
     </header>
     <${Today} day=${here.at(-1)} care=${care} elsewhere=${elsewhere} />
     <div class="mine-columns">

@@ -15,8 +15,8 @@ function People({ account, project, onExpired }) {
     </${Blank}></main>`;
   }
   const admin = account.roles.includes("admin");
-  return html`<main class="people">
-    <h1>People of ${project.spec.title}</h1>
+  return html`<main class="page narrow people">
+    <h1>People</h1>
     <${Members} account=${account} admin=${admin} path=${pathOf(project, "members")} onExpired=${onExpired} />
     <${Invitations} admin=${admin} path=${pathOf(project, "invitations")} onExpired=${onExpired} />
     ${admin && html`<${AuditLog} onExpired=${onExpired} />`}

@@ -16,6 +16,7 @@ const STATES = {
   training: ["book", "In training"],
   paused: ["alarm", "Paused"],
 };
+const TONES = { working: "machine", training: "people", paused: "bad" };
 const ORDER = { paused: 0, training: 1, working: 2 };
 
 function useReviewers(project, onExpired) {
@@ -39,8 +40,8 @@ function Quality({ project, onExpired }) {
   if (reviewers === null) return html`<main><${Blank} title="For managers">
     <p>This page shows how people answer. Your own accuracy is on the page of your work.</p>
   </${Blank}></main>`;
-  return html`<main class="board quality">
-    <header class="board-top"><h1>Quality</h1><p class="fine">${project.spec.title}</p></header>
+  return html`<main class="page board quality">
+    <header class="page-top"><h1>Quality</h1></header>
     ${reviewers === undefined ? html`<div class="card people-card" aria-busy="true"></div>` : html`<${People} found=${reviewers} project=${project} onChanged=${reload} />`}
     ${gold.list && html`<${GoldSection} gold=${gold} project=${project} />`}
     ${agreement && html`<${AgreementSection} agreement=${agreement} />`}
@@ -54,8 +55,8 @@ function People({ found, project, onChanged }) {
     <div class="card people-card">
       <p class="fine">${settings(found)}</p>
       ${people.length === 0
-        ? html`<p class="none-yet">Nobody has been given gold yet. ${found.rate > 0 ? "Checks come as people work." : "Set review.gold.rate in the project's file, for example 0.05."}</p>`
-        : html`<ul class="people" aria-label="Reviewers">${people.map((one) => html`<${Person} key=${one.reviewer} one=${one} bar=${found.bar} project=${project} onChanged=${onChanged} />`)}</ul>`}
+        ? html`<p class="nothing">Nobody has been given gold yet. ${found.rate > 0 ? "Checks come as people work." : "Set review.gold.rate in the project's file, for example 0.05."}</p>`
+        : html`<ul class="persons" aria-label="Reviewers">${people.map((one) => html`<${Person} key=${one.reviewer} one=${one} bar=${found.bar} project=${project} onChanged=${onChanged} />`)}</ul>`}
     </div>
   </section>`;
 }
@@ -77,7 +78,7 @@ function Person({ one, bar, project, onChanged }) {
   const id = `person-${reviewer}`;
   return html`<li class="person" data-person=${reviewer} data-state=${state}>
     <div class="person-row">
-      <p class="person-name"><b>${reviewer}</b><span class=${`pill pill-${state}`}><${Icon} name=${icon} />${word}</span></p>
+      <p class="person-name"><b>${reviewer}</b><span class=${`chip ${TONES[state]}`}><${Icon} name=${icon} />${word}</span></p>
       <${AccuracyBar} share=${newest} bar=${bar} />
       <p class="accuracy-value"><b>${percent(newest.value, 0)}</b><span class="fine">${newest.answers === 0 ? "no answer yet" : range(newest)}</span></p>
       <p class="person-checks fine">${plural(accuracy.all.answers, "answer")}</p>

@@ -46,9 +46,9 @@ function QueuePage({ account, project, onExpired }) {
     }
     return load();
   };
-  if (!manages) return html`<main class="board"><${Blank} title="For managers"><p>What waits, and in whose hands it is, managers of the project see here.</p></${Blank}></main>`;
-  return html`<main class="board queue">
-    <header class="board-top">
+  if (!manages) return html`<main class="page board"><${Blank} title="For managers"><p>What waits, and in whose hands it is, managers of the project see here.</p></${Blank}></main>`;
+  return html`<main class="page board queue">
+    <header class="page-top">
       <h1>Queue</h1>
       ${shown && html`<p class=${stale ? "fresh stale" : "fresh fine"}><i class="dot" aria-hidden="true"></i>
         ${stale ? "No connection. " : ""}Counted at ${new Date(shown.queue.counted_at).toLocaleTimeString()}</p>`}
@@ -96,7 +96,7 @@ function Bars({ rows, whole, label }) {
   return html`<ul class="queue-bars" aria-label=${label}>
     ${rows.map((row) => html`<li key=${row.name} class=${row.tone ?? ""}>
       <span class="bar-name">${row.name}</span>
-      <span class="bar-line" aria-hidden="true"><i style=${{ width: `${(100 * row.tasks) / most}%` }}></i></span>
+      <span class="track people" aria-hidden="true"><i style=${{ width: `${(100 * row.tasks) / most}%` }}></i></span>
       <span class="bar-count">${whole > 0 && row.share ? percent(row.tasks / whole, 0) : count(row.tasks)}${row.tone === "late" && html`<span class="visually-hidden"> past the SLA</span>`}</span>
     </li>`)}
   </ul>`;
@@ -107,7 +107,7 @@ function Ages({ queue }) {
   return html`<section class="card queue-card" aria-labelledby="ages-heading">
     <h2 id="ages-heading">How long they have waited</h2>
     <p class="fine">${queue.sla_hours === null ? "Open tasks by age." : `Open tasks by age; the SLA is ${duration(queue.sla_hours * 3600)}.`}</p>
-    ${queue.open === 0 ? html`<p class="queue-none">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.open} label="Open tasks by age" />`}
+    ${queue.open === 0 ? html`<p class="nothing">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.open} label="Open tasks by age" />`}
   </section>`;
 }
 
@@ -121,7 +121,7 @@ function Reasons({ queue }) {
   return html`<section class="card queue-card" aria-labelledby="reasons-heading">
     <h2 id="reasons-heading">Why people are asked</h2>
     <p class="fine">The gravest reason of each${queue.reasons_sampled < queue.open ? `, estimated from ${count(queue.reasons_sampled)} open tasks` : ""}.</p>
-    ${rows.length === 0 ? html`<p class="queue-none">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.reasons_sampled} label="Open tasks by reason" />`}
+    ${rows.length === 0 ? html`<p class="nothing">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.reasons_sampled} label="Open tasks by reason" />`}
   </section>`;
 }
 
@@ -129,7 +129,7 @@ function Leases({ queue, project, onRelease }) {
   const { leases, in_hand: all } = queue;
   return html`<section class="card queue-card" aria-labelledby="leases-heading">
     <h2 id="leases-heading">In whose hands</h2>
-    ${leases.length === 0 && html`<p class="queue-none">Nobody has a task in hand.</p>`}
+    ${leases.length === 0 && html`<p class="nothing">Nobody has a task in hand.</p>`}
     ${leases.length > 0 && html`<div class="data-scroll" tabindex="0" role="region" aria-label="Tasks in hand, table"><table>
       <thead><tr><th scope="col">Person</th><th scope="col">Item</th><th scope="col">Held for</th><th scope="col">Idle for</th><th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
       <tbody>${leases.map((lease) => html`<tr key=${`${lease.task_id} ${lease.reviewer}`} class=${lease.stuck ? "stuck" : ""}>
@@ -155,7 +155,7 @@ function Next({ shown, project, pool, onPool, onFront }) {
         ${known.map((one) => html`<option key=${one.pool} value=${one.pool}>${poolName(one)} (${count(one.tasks)})</option>`)}
       </select></label>`}
     </header>
-    ${tasks.length === 0 && html`<p class="queue-none">Nothing waits here.</p>`}
+    ${tasks.length === 0 && html`<p class="nothing">Nothing waits here.</p>`}
     <ol class="next">${tasks.map((task) => html`<${NextTask} key=${task.task_id} task=${task} project=${project} distressing=${pool.endsWith("!")} now=${shown.at} onFront=${onFront} />`)}</ol>
   </section>`;
 }

@@ -68,7 +68,7 @@ function Suggestion({ suggestion }) {
     <${Icon} name="spark" />
     <span>Suggested: <strong>${suggestion.label}</strong></span>
     <span class="sure">
-      <span class="sure-bar" aria-hidden="true"><i style=${{ width: `${Math.round(suggestion.confidence * 100)}%` }}></i></span>
+      <span class="track sure-bar" aria-hidden="true"><i style=${{ width: `${Math.round(suggestion.confidence * 100)}%` }}></i></span>
       ${percent(suggestion.confidence, 0)} sure
     </span>
   </p>`;
@@ -84,10 +84,10 @@ export function Labels({ labels, task, singleKeys, pressed, onChoose }) {
         aria-keyshortcuts=${singleKeys ? labelKey(index) : undefined} onClick=${() => onChoose(label.name)}>
         ${singleKeys && html`<kbd aria-hidden="true">${labelKey(index).toUpperCase()}</kbd>`}
         <span class="label-words">
-          <span class="label-name">${label.name}</span>
+          <span class="label-title"><span class="label-name">${label.name}</span>
+            ${marks.text && html`<span class="label-mark">${marks.text}</span>`}</span>
           ${label.description && html`<span class="label-about">${label.description}</span>`}
         </span>
-        ${marks.text && html`<span class="label-mark">${marks.text}</span>`}
       </button>`;
     })}
   </div>`;

@@ -6,7 +6,7 @@ export function Tile({ name, value, about, tone = "", bar = null }) {
   return html`<dl class=${`card tile ${tone}`} data-tile=${name}>
     <dt>${name}</dt>
     <dd class="tile-value">${value}</dd>
-    ${bar !== null && html`<dd class="tile-bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, bar * 100)}%` }}></i></dd>`}
+    ${bar !== null && html`<dd class="track tile-bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, bar * 100)}%` }}></i></dd>`}
     <dd class="tile-about">${about}</dd>
   </dl>`;
 }

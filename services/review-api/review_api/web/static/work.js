@@ -30,7 +30,7 @@ function Work({ account, project, onExpired }) {
     ...(open === null ? [] : [["reviewers", `From reviewers (${open.flags.length})`, FromReviewers]]),
   ];
   const Panel = tabs.find(([name]) => name === chosen)?.[2] ?? Decisions;
-  return html`<main class="page my-work">
+  return html`<main class="page narrow my-work">
     <h1>My work</h1>
     <${Tabs} tabs=${tabs} chosen=${chosen} onChoose=${choose} />
     <section id="panel" role="tabpanel" aria-labelledby=${`tab-${chosen}`} key=${chosen}>
