@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
@@ -39,8 +40,14 @@ class Sought:
 
 
 def remembered(api: Api, project: str, item_id: str) -> Sought:
-    """Return what to look for once an item is gone. Raises ApiError if it is not there."""
-    item = api.lineage(project, item_id).get("item") or {}
+    """Return what to look for once an item is gone. While a blind check of it is open, that is its id alone:
+    nobody is shown its lineage then. Raises ApiError if it is not there."""
+    try:
+        item = api.lineage(project, item_id).get("item") or {}
+    except ApiError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        return Sought(project, item_id)
     sample = " ".join(str(item.get("content", "")).split("\n"))[:_SAMPLE_CHARS].strip()
     return Sought(project, item_id, str(item.get("content_hash", "")), sample)
 
@@ -51,9 +58,9 @@ def by_api(api: Api, sought: Sought) -> Iterator[tuple[str, int]]:
         api.lineage(sought.project, sought.item_id)
         yield "lineage", 1
     except ApiError as error:
-        if error.status != 404:
+        if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
             raise
-        yield "lineage", 0
+        yield "lineage", int(error.status == HTTPStatus.FORBIDDEN)  # what is refused is there
     exports = {
         "labels": api.labels(sought.project, content=True, owners=True),
         "routes": api.routes(sought.project),

@@ -8,7 +8,7 @@ import pytest
 
 Labelmill = Callable[..., Any]
 ERASE, SHOW = "POST /v1/erasures", "GET /v1/erasures/7"
-LINEAGE = "GET /v1/projects/tweets/items/a%2F1"
+LINEAGE = "GET /v1/projects/tweets/items/a/1"
 DONE = {
     "erasure_id": 7,
     "state": "done",
@@ -75,6 +75,17 @@ def test_nothing_is_erased_unless_confirmed(labelmill: Labelmill, api: Any) -> N
     done = labelmill("erase", "item", "tweets", "a/1")
     assert done.status == 1
     assert len(api.bodies(ERASE)) == 1, "only a dry run"
+
+
+def test_an_item_under_a_blind_check_is_erased_all_the_same(labelmill: Labelmill, exports: Any) -> None:
+    exports.on(ERASE, {"erasure_id": None, "items": {"tweets": 1}}, 202)
+    exports.on(ERASE, {"erasure_id": 7, "items": {"tweets": 1}}, 202)
+    exports.on(LINEAGE, {"error": "blind_task_open", "detail": "a blind check of it is open"}, 403)
+    exports.on(LINEAGE, {"error": "unknown_item", "detail": "no"}, 404)
+    exports.on(SHOW, DONE)
+    done = labelmill("erase", "item", "tweets", "a/1", "--yes")
+    assert done.status == 0, done.err
+    assert done.out.count("nothing") == 4
 
 
 def test_an_unknown_item_is_told(labelmill: Labelmill, api: Any) -> None:

@@ -119,6 +119,7 @@ def test_documents_that_are_no_project(text: str | bytes, says: str) -> None:
         ({"review": {"order": "luck"}}, "review.order"),
         ({"review": {"sla_hours": 0}}, "review.sla_hours: more than 0"),
         ({"review": {"overlap": {"most_decisions": 10}}}, "review.overlap.most_decisions: 0, or from"),
+        ({"review": {"overlap": {"most_decisions": 3}}}, "overlap: people can only differ with"),
         ({"review": {"overlap": {"agreement": 0.4}}}, "review.overlap.agreement: 0.5 or more"),
         ({"review": {"gold": {"rate": 0.6}}}, "review.gold: a rate of at most 0.5"),
         ({"review": {"skills": [{"name": "medical"}]}}, "review.skills.medical: say by labels or metadata"),

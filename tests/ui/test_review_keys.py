@@ -236,3 +236,17 @@ async def _leaks_nothing(reviewer: Reviewer) -> None:
     for text in (json.dumps(held), json.dumps(sent)):
         assert "0.97" not in text
         assert "negative" not in text
+
+
+async def test_a_key_that_a_dialog_takes_labels_nothing(work: Workplace, reviewer: Reviewer) -> None:
+    await work.add(items("first text", "second text"))
+    await reviewer.sign_in(work)
+    await reviewer.sees("first text")
+    await reviewer.press("f", "2")
+    await expect(reviewer.page.locator(".remarks")).to_have_text("Flagged: offensive.")
+    await reviewer.sees("first text")
+    await reviewer.press("1")
+    await reviewer.sees("second text")
+    await reviewer.press("s", "2")
+    await expect(reviewer.page.get_by_role("heading", name="All caught up")).to_be_visible()
+    assert await work.decided(1) == {"item-0": "positive"}

@@ -89,6 +89,10 @@ def _review_problems(review: ReviewSpec, spec: ProjectSpec) -> list[str]:
             overlap.most_decisions == 0 or least <= overlap.most_decisions <= _MOST_RATERS,
             f"overlap.most_decisions: 0, or from decisions_per_task ({least}) to {_MOST_RATERS}",
         ),
+        (
+            least > 1 or not (overlap.most_decisions or overlap.adjudicate),
+            "overlap: people can only differ with a policy.decisions_per_task of 2 or more",
+        ),
         (0.5 <= overlap.agreement < 1, "overlap.agreement: 0.5 or more, and less than 1"),
         (
             _is_share(gold.rate, gold.bar) and gold.rate <= 0.5,

@@ -22,7 +22,12 @@ SPEC: dict[str, Any] = {
 
 
 async def define(review: Review, policy: dict[str, Any] | None = None, **review_section: Any) -> None:
-    spec = {"project": review.project, **SPEC, "policy": policy or {}, "review": review_section}
+    spec = {
+        "project": review.project,
+        **SPEC,
+        "policy": {"decisions_per_task": 2} | (policy or {}),
+        "review": review_section,
+    }
     (await review.admin.put(f"/v1/projects/{review.project}", json=spec)).raise_for_status()
 
 

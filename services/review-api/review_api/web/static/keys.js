@@ -73,6 +73,7 @@ export function useKeys(onKey, singleKeys) {
 }
 
 function keyOf(event, singleKeys) {
+  if (event.defaultPrevented) return null; // a dialog took it, which may be closed by now
   if (event.repeat || event.isComposing || document.querySelector("dialog[open]")) return null;
   if (event.target.closest?.("input, textarea, select, [contenteditable]")) return null;
   const key = event.key.toLowerCase();
