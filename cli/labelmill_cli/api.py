@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -202,6 +203,11 @@ class Api:
         found: list[dict[str, Any]] = self._call("GET", "/v1/accounts")["accounts"]
         return found
 
+    def set_skill(self, project: str, name: str, skill: str, *, held: bool) -> bool:
+        """Grant somebody a skill, or take it away; return whether that changed anything."""
+        path = f"/v1/projects/{project}/skills/{quote(skill)}/{quote(name)}"
+        return bool(self._call("PUT" if held else "DELETE", path)["changed"])
+
     def members(self, project: str) -> list[dict[str, Any]]:
         """Return who has a role in a project, or in all."""
         found: list[dict[str, Any]] = self._call("GET", f"/v1/projects/{project}/members")["members"]
@@ -260,7 +266,9 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.status_code < 400:
         return answer
     code, detail = _refusal(answer)
-    hint = _HINTS.get(answer.status_code, detail or f"the server answered {answer.status_code}")
+    said = detail or f"the server answered {answer.status_code}"
+    has_own_reason = answer.status_code == HTTPStatus.FORBIDDEN and code not in {"", "forbidden"}
+    hint = said if has_own_reason else _HINTS.get(answer.status_code, said)
     raise ApiError(answer.status_code, code, hint)
 
 

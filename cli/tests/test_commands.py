@@ -51,6 +51,28 @@ def test_projects_are_listed_and_shown(labelmill: Labelmill, api: Any) -> None:
     assert labelmill("project", "show", "tweets").out == "project: tweets\nguideline: |\n  Say é.\n  Which?\n"
 
 
+def test_skills_are_granted_and_taken(labelmill: Labelmill, api: Any) -> None:
+    path = "/v1/projects/p/skills/expert/ann"
+    api.on(f"PUT {path}", {"changed": True})
+    api.on(f"PUT {path}", {"changed": False})
+    api.on(f"DELETE {path}", {"error": "unknown_project", "detail": "there is no project 'p'"}, 404)
+    assert labelmill("account", "grant", "ann", "expert", "-p", "p").err == "ann has the skill expert in p\n"
+    assert "already" in labelmill("account", "grant", "ann", "expert", "-p", "p").err
+    refused = labelmill("account", "revoke", "ann", "expert", "-p", "p")
+    assert (refused.status, "no project" in refused.err) == (1, True)
+
+
+def test_a_refusal_says_why(labelmill: Labelmill, api: Any) -> None:
+    path = "PUT /v1/projects/p/skills/expert/ann"
+    api.on(path, {"error": "forbidden", "detail": "this needs the role manager"}, 403)
+    api.on(path, {"error": "task_in_hand", "detail": "you hold a task of this item"}, 403)
+    assert (
+        "one of an account with the right role"
+        in labelmill("account", "grant", "ann", "expert", "-p", "p").err
+    )
+    assert "you hold a task" in labelmill("account", "grant", "ann", "expert", "-p", "p").err
+
+
 def test_accounts_and_tokens(labelmill: Labelmill, api: Any) -> None:
     api.on("POST /v1/accounts", {"name": "ann"}, 201)
     api.on("POST /v1/accounts/ann/tokens", {"token": "t0k3n"}, 201)

@@ -1,6 +1,7 @@
 """`labelmill account`: people and programs that may sign in."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -85,6 +86,31 @@ def invite(
     with review_api(connection.find(home)) as api:
         link = api.invite(project, [one.value for one in role or [Role.REVIEWER]], note, hours)
     out.print(link, soft_wrap=True)
+
+
+Skill = Annotated[str, typer.Argument(help="A skill of the project, or expert.")]
+InProject = Annotated[str, typer.Option("--project", "-p", help="In which project.")]
+
+
+@app.command()
+def grant(name: Name, skill: Skill, project: InProject, home: Home = DEFAULT_HOME) -> None:
+    """Grant somebody a skill: they may claim the tasks that need it; an expert adjudicates."""
+    _set_skill(home, project, name, skill, held=True)
+
+
+@app.command()
+def revoke(name: Name, skill: Skill, project: InProject, home: Home = DEFAULT_HOME) -> None:
+    """Take a skill from somebody."""
+    _set_skill(home, project, name, skill, held=False)
+
+
+def _set_skill(home: Path, project: str, name: str, skill: str, *, held: bool) -> None:
+    with review_api(connection.find(home)) as api:
+        changed = api.set_skill(project, name, skill, held=held)
+    stands = (
+        f"{name} has the skill {skill} in {project}" if held else f"{name} has no skill {skill} in {project}"
+    )
+    err.print(stands + ("" if changed else " already"))
 
 
 @app.command("list")

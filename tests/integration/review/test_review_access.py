@@ -160,3 +160,16 @@ async def test_projects_have_versions(review: Review) -> None:
         assert (refused.status_code, refused.json()["error"]) == (422, "invalid_project"), wrong
         assert why in refused.json()["detail"]
     assert (await review.admin.get("/v1/projects/absent")).status_code == 404
+
+
+async def test_going_back_to_an_earlier_guideline_is_told(review: Review) -> None:
+    definition = PROJECT.format(project=review.project)
+
+    async def apply(text: str) -> list[str]:
+        answer = (await review.admin.put(f"/v1/projects/{review.project}", content=text)).raise_for_status()
+        return [warning for warning in answer.json()["warnings"] if "guideline" in warning]
+
+    assert await apply(definition.replace("Say which.", "Say which one.")) == []
+    assert await apply(definition.replace("Say which.", "Say which one it is.")) == []
+    (warning,) = await apply(definition)
+    assert "guideline version 4 goes back to version 1" in warning

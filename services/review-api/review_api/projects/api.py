@@ -100,6 +100,8 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
         """
         spec, warnings = priced(_read(await _body(request), project), prices)
         version, changed = await store.put(spec, by.name)
+        if changed and (earlier := await store.goes_back_to(project, version)) is not None:
+            warnings.append(_undone(earlier, version.guideline_version))
         await publishing.publish(project)
         log.info("project applied", project=project, version=version.version, changed=changed, by=by.name)
         return answer(
@@ -136,6 +138,13 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
         )
 
     return routes
+
+
+def _undone(earlier: int, now: int) -> str:
+    return (
+        f"guideline version {now} goes back to version {earlier}: what was published since, perhaps on the "
+        "page, is no longer in force"
+    )
 
 
 def _unknown_version(project: str, version: int) -> ApiError:

@@ -97,6 +97,20 @@ class ProjectStore:
         )
         return None if row is None else _version(row)
 
+    async def goes_back_to(self, project: str, version: Version) -> int | None:
+        """Return the earlier guideline version whose text and labels a version has again, if any."""
+        found: int | None = await self._database.pool.fetchval(
+            """
+            SELECT max(guideline_version) FROM guideline_versions
+            WHERE project = $1 AND guideline_version < $2 AND guideline = $3 AND labels = $4::jsonb
+            """,
+            project,
+            version.guideline_version,
+            version.spec.guideline,
+            _encode(version.spec.labels).decode(),
+        )
+        return found
+
     async def exists(self, project: str) -> bool:
         return bool(
             await self._database.pool.fetchval("SELECT true FROM projects WHERE project = $1", project)
