@@ -130,7 +130,7 @@ async def test_the_window_and_the_project_can_be_chosen(work: Workplace, reviewe
     async with page.expect_response("**/stats?minutes=1440"):
         await page.get_by_label("24 hours").check()
     await expect(page.get_by_label("24 hours")).to_be_checked()
-    await expect(page.get_by_label("Project")).to_have_value(work.project)
+    await expect(page.locator(".chooser select")).to_have_value(work.project)
 
 
 async def test_a_lost_connection_shows_the_age_of_the_figures(work: Workplace, reviewer: Reviewer) -> None:

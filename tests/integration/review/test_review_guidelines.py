@@ -371,7 +371,7 @@ async def test_edge_cases_show_no_distressing_text_unasked_and_do_not_betray_gol
         (await ann.post(f"/v1/tasks/{task['task_id']}/edge-case", json=body)).raise_for_status()
     await review.database.execute(
         "UPDATE assignments SET pool = '!' WHERE project = $1 AND task_id ="
-        " (SELECT min(task_id) FROM tasks WHERE project = $1)",
+        " (SELECT task_id FROM tasks WHERE project = $1 AND item_id = 'i0')",
         review.project,
     )
     await review.database.execute(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from review_api.accounts import secrecy
 from review_api.accounts.access import Access
 from review_api.accounts.roles import NAME_PATTERN, Principal, Role
-from review_api.accounts.shapes import AccountName, NewPassword, TokenAsked, TokenList, TokenMade
+from review_api.accounts.shapes import AccountName, NewPassword, TokenAsked, TokenId, TokenList, TokenMade
 from review_api.accounts.store import AccountStore, NewToken
 from review_api.docs import documented
 from review_api.errors import ApiError
@@ -98,11 +98,11 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords) ->
     @routes.delete(
         "/accounts/{name}/tokens/{token_id}",
         summary="Revoke a token",
-        responses=documented(None, 401, 403, 404, status=204),
+        responses=documented(None, 401, 403, 404, 422, status=204),
         status_code=204,
     )
     async def revoke_token(
-        name: AccountName, token_id: int, by: Annotated[Principal, Depends(admin)]
+        name: AccountName, token_id: TokenId, by: Annotated[Principal, Depends(admin)]
     ) -> Response:
         if not await store.revoke_token(name, token_id, by.name):
             raise ApiError(404, "unknown_token", f"account {name!r} has no token {token_id}")

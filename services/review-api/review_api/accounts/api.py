@@ -11,7 +11,7 @@ from review_api.accounts import secrecy
 from review_api.accounts.access import Access
 from review_api.accounts.door import Door
 from review_api.accounts.roles import Principal, ProjectRole, Role, scopes_within
-from review_api.accounts.shapes import NewPassword, TokenAsked, TokenList, TokenMade
+from review_api.accounts.shapes import NewPassword, TokenAsked, TokenId, TokenList, TokenMade
 from review_api.accounts.store import AccountStore, NewToken
 from review_api.docs import documented
 from review_api.errors import ApiError
@@ -143,7 +143,7 @@ def token_router(store: AccountStore, access: Access) -> APIRouter:
         responses=documented(None, 401, 403, 404, 422, status=204),
         status_code=204,
     )
-    async def revoke_token(token_id: int, principal: Annotated[Principal, Depends(someone)]) -> Response:
+    async def revoke_token(token_id: TokenId, principal: Annotated[Principal, Depends(someone)]) -> Response:
         if not await store.revoke_token(principal.name, token_id, principal.name):
             raise ApiError(404, "unknown_token", f"you have no token {token_id}")
         access.forget()

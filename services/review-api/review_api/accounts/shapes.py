@@ -11,6 +11,7 @@ LEAST_PASSWORD_CHARS = 10
 _MOST_DAYS = 3650
 
 AccountName = Annotated[str, Path(pattern=NAME_PATTERN, examples=["ada"])]
+TokenId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
 NewPassword = Annotated[str, Field(min_length=LEAST_PASSWORD_CHARS, max_length=1024)]
 
 

@@ -16,6 +16,7 @@ from labelmill.runtime.retry import outages
 from labelmill.runtime.tasks import break_off, supervised
 
 from review_api.projects.store import ProjectStore
+from review_api.projects.versions import Version
 from review_api.tasks import diversity
 from review_api.tasks.ordering import Places
 from review_api.tasks.reorders import Reorders, Waiting
@@ -74,15 +75,16 @@ class Reordering:
             seen = (row.version, _number(release))
             if self._seen.get(row.project) != seen or (count and await self._has_grown(row.project)):
                 version = await self._projects.get(row.project)
-                if version is not None and await self._order(version.spec, release):
+                if version is not None and await self._order(version, release):
                     self._seen[row.project] = seen
 
     async def _has_grown(self, project: str) -> bool:
         before = self._clustered.get(project)
         return before is not None and await self._store.count(project) > _GROWTH * before
 
-    async def _order(self, spec: ProjectSpec, release: Release | None) -> bool:
+    async def _order(self, version: Version, release: Release | None) -> bool:
         """Order a project's queue if it is in another order; return whether it is in order now."""
+        spec = version.spec
         basis = _basis(spec, release)
         async with self._store.alone(spec.project) as alone:
             if not alone:
@@ -91,23 +93,26 @@ class Reordering:
             if await self._store.basis(spec.project) == basis and not by_clusters:
                 return True
             waiting = await self._store.waiting(spec.project)
-            moved = await (self._by_clusters if by_clusters else self._one_by_one)(waiting, spec, release)
+            moved = await (self._by_clusters if by_clusters else self._one_by_one)(waiting, version, release)
             # Afterwards, with what was taken meanwhile: else it would come back to where it lay.
-            moved += await self._one_by_one(await self._store.in_hand(spec.project), spec, release)
+            moved += await self._one_by_one(await self._store.in_hand(spec.project), version, release)
             await self._store.done(spec.project, basis)
         if moved:
             log.info("queue reordered", project=spec.project, tasks=moved, release=_number(release))
         return True
 
-    async def _one_by_one(self, task_ids: Sequence[int], spec: ProjectSpec, release: Release | None) -> int:
-        places, moved = Places(spec), 0
+    async def _one_by_one(self, task_ids: Sequence[int], version: Version, release: Release | None) -> int:
+        spec, moved = version.spec, 0
+        places = Places(spec)
         for start in range(0, len(task_ids), _AT_ONCE):
             tasks = _rescored(await self._store.facts(task_ids[start : start + _AT_ONCE]), spec, release)
-            moved += await self._store.move([(task.task_id, places.place(task.facts)) for task in tasks])
+            placed = [(task.task_id, places.place(task.facts)) for task in tasks]
+            moved += await self._store.move(spec.project, version.version, placed)
         return moved
 
-    async def _by_clusters(self, waiting: Sequence[int], spec: ProjectSpec, release: Release | None) -> int:
+    async def _by_clusters(self, waiting: Sequence[int], version: Version, release: Release | None) -> int:
         """Order by kinds of text; those beyond a bound keep the places that chance gave them."""
+        spec = version.spec
         self._clustered[spec.project] = max(_LEAST_CLUSTERED, len(waiting))
         tasks: list[Waiting] = []
         for start in range(0, min(len(waiting), _MOST_CLUSTERED), _AT_ONCE):
@@ -120,7 +125,8 @@ class Reordering:
             for task, value in zip(tasks, values, strict=True)
         ]
         for start in range(0, len(placed), _AT_ONCE):
-            moved += await self._store.move(placed[start : start + _AT_ONCE])
+            part = placed[start : start + _AT_ONCE]
+            moved += await self._store.move(spec.project, version.version, part)
         return moved
 
     def _values(self, tasks: list[Waiting]) -> list[float]:

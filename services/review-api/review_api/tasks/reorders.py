@@ -54,7 +54,10 @@ FROM (
     FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS n(task_id, pool, priority)
     CROSS JOIN LATERAL (
         SELECT o.task_id, o.slot FROM assignments o
-        WHERE o.task_id = n.task_id AND o.state IN ('open', 'leased') AND NOT o.again AND NOT o.extra
+        WHERE o.task_id = n.task_id
+          -- What came in since under a newer version lies where that one says.
+          AND EXISTS (SELECT FROM projects WHERE project = $4 AND version = $5)
+          AND o.state IN ('open', 'leased') AND NOT o.again AND NOT o.extra
           AND o.priority >= 0 AND (o.pool, o.priority) IS DISTINCT FROM (n.pool, n.priority)
         FOR UPDATE SKIP LOCKED
     ) a
@@ -131,12 +134,15 @@ class Reorders:
             for row in rows
         ]
 
-    async def move(self, places: Sequence[tuple[int, Place]]) -> int:
-        """Give tasks their places, those that nobody takes at this moment; return how many moved."""
+    async def move(self, project: str, version: int, places: Sequence[tuple[int, Place]]) -> int:
+        """Give tasks their places under a version, if it is still in force, and if nobody takes them at this
+        moment; return how many moved."""
         status = await self._database.pool.execute(
             _MOVE,
             [task_id for task_id, _ in places],
             [place.pool for _, place in places],
             [place.priority for _, place in places],
+            project,
+            version,
         )
         return int(status.split()[-1])
