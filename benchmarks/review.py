@@ -37,6 +37,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 REVIEWERS = 32
 EVERY_S = 0.25
 TURNS, CLOSED_PAIRS, PACED_PAIRS, WARM_UP = 3, 4_000, 1_280, 2_000
+_VACUUMING: Final = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker')"
 LABEL_STUDIO: Final = (5.0, 14.0)
 """Decisions a second of Label Studio 1.23.2 on PostgreSQL on such a machine, as issue 5 reports them."""
 
@@ -134,11 +135,13 @@ class _Bench:
         self._open = size
 
     async def _settle(self) -> None:
-        """Do what autovacuum and the checkpointer do in time after so many rows at once."""
+        """Do what autovacuum and the checkpointer do in time after so many rows at once, and let them end."""
         connection = await asyncpg.connect(self.system.backends.postgres.admin_dsn)
         try:
             await connection.execute("VACUUM ANALYZE")
             await connection.execute("CHECKPOINT")
+            while await connection.fetchval(_VACUUMING):
+                await asyncio.sleep(0.5)
         finally:
             await connection.close()
 
