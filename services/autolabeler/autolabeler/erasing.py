@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -49,13 +49,14 @@ class ErasedItems:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, items: Iterable[ItemIngested]) -> set[tuple[str, str]]:
+    async def of(self, items: Sequence[ItemIngested]) -> set[tuple[str, str]]:
         """Return those of the items, by project and id, that were erased."""
-        keys = {(item.project, item.item_id) for item in items}
         found: set[tuple[str, str]] = set()
         async for attempt in outages():
             with attempt:
-                if keys and await self._database.pool.fetchval(_ANY):
+                # Nearly always nothing was: then no item is hashed.
+                if await self._database.pool.fetchval(_ANY):
+                    keys = {(item.project, item.item_id) for item in items}
                     hashes = {ids.item_hash(*key): key for key in keys}
                     rows = await self._database.pool.fetch(_ERASED, list(hashes))
                     found = {hashes[row["item_hash"]] for row in rows}

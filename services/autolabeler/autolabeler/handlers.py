@@ -119,11 +119,12 @@ class Labeler:
         for record in filter(is_tombstone, records):
             self._sink.pass_over(record, lanes[record.partition])
         parsed, letters = parse(records, self._decoder, check_item)
-        erased = await self._erased.of(item for _, item in parsed)
-        for record, item in parsed if erased else ():
-            if (item.project, item.item_id) in erased:
-                self._sink.pass_over(record, lanes[record.partition])
-        parsed = [each for each in parsed if (each.event.project, each.event.item_id) not in erased]
+        erased = await self._erased.of([item for _, item in parsed])
+        if erased:
+            for record, item in parsed:
+                if (item.project, item.item_id) in erased:
+                    self._sink.pass_over(record, lanes[record.partition])
+            parsed = [each for each in parsed if (each.event.project, each.event.item_id) not in erased]
         plans = await self._plans.of(item.project for _, item in parsed)
         jobs = []
         for record, item in parsed:

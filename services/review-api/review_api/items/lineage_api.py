@@ -14,7 +14,7 @@ from review_api.http import answer
 from review_api.items.listing import Listing, Wanted
 from review_api.items.sight import item_shown, sight
 from review_api.items.store import ItemStore
-from review_api.items.timeline import holders, state, timeline
+from review_api.items.timeline import EventType, holders, state, timeline
 from review_api.projects.api import Project
 from review_api.projects.store import ProjectStore
 
@@ -40,21 +40,7 @@ class LineageEvent(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal[
-        "ingested",
-        "scored",
-        "routed",
-        "task_opened",
-        "task_withdrawn",
-        "decided",
-        "commented",
-        "flagged",
-        "flag_resolved",
-        "settled",
-        "rereview_opened",
-        "rereview_settled",
-        "label_replaced",
-    ]
+    type: EventType
     at: int = Field(description="Unix milliseconds")
 
 

@@ -5,7 +5,7 @@ Every event has `at` (Unix milliseconds) and `type`; what else it has depends on
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from labelmill.projects.review import EXPERT
 
@@ -16,7 +16,7 @@ Part = Mapping[str, Any]
 Event = dict[str, Any]
 
 # What happens in the same millisecond happens in this order.
-_ORDER: Final = (
+EventType = Literal[
     "ingested",
     "scored",
     "routed",
@@ -30,7 +30,8 @@ _ORDER: Final = (
     "rereview_opened",
     "rereview_settled",
     "label_replaced",
-)
+]
+_ORDER: Final = get_args(EventType)
 
 _TELLING: Final = frozenset(
     {
