@@ -264,10 +264,8 @@ class Subscription:
 
 def next_offsets(records: Iterable[ConsumerRecord]) -> Offsets:
     """Return, per partition, the offset after the last of `records`."""
-    offsets: Offsets = {}
-    for record in records:
-        offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
-    return offsets
+    last = {(record.topic, record.partition): record.offset for record in records}
+    return {TopicPartition(*place): offset + 1 for place, offset in last.items()}
 
 
 class _Listener(ConsumerRebalanceListener):
