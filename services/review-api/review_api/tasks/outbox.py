@@ -1,9 +1,10 @@
 """All SQL about the outbox: what is due, what has left, and the figures that go with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -73,6 +74,11 @@ SET decided = s.decided + EXCLUDED.decided,
     audit_errors = s.audit_errors + EXCLUDED.audit_errors,
     human_seconds = s.human_seconds + EXCLUDED.human_seconds
 """
+
+_SLICE: Final = 50
+"""About a millisecond's work."""
+
+T = TypeVar("T")
 
 _decode = msgspec.json.decode
 
@@ -152,11 +158,21 @@ class Relaying:
         """Mark what is due as leaving and return it, oldest first."""
         due = [row["task_id"] for row in await self._connection.fetch(_TAKE_DUE, most)]
         rows = await self._connection.fetch(_SETTLED, due) if due else []
-        return [_settled(dict(row)) for row in rows]
+        settled: list[Settled] = []
+        async for part in in_slices(rows):
+            settled += [_settled(dict(row)) for row in part]
+        return settled
 
     async def done(self, outbox_ids: Sequence[int]) -> None:
         """Forget what has left, and what was kept for its tasks only; count it, in one transaction."""
         await self._connection.execute(DONE, outbox_ids)
+
+
+async def in_slices(rows: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield some at a time, and let others have their turn in between: people wait for this process, too."""
+    for start in range(0, len(rows), _SLICE):
+        yield rows[start : start + _SLICE]
+        await asyncio.sleep(0)
 
 
 def _settled(row: dict[str, Any]) -> Settled:

@@ -15,7 +15,7 @@ from labelmill.runtime.service import Context
 from labelmill.topics import REVIEWS_DECIDED, decision_key
 
 from review_api.settings import ReviewSettings
-from review_api.tasks.outbox import Outbox, Relaying, Settled
+from review_api.tasks.outbox import Outbox, Relaying, Settled, in_slices
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,10 @@ class Relay:
             self._context.health.progress(_NAME, idle=True)
             return 0
         self._context.health.busy(_NAME)
-        await self._publisher.publish(REVIEWS_DECIDED.name, [self._record(each) for each in settled])
+        records: list[OutRecord] = []
+        async for part in in_slices(settled):
+            records += [self._record(each) for each in part]
+        await self._publisher.publish(REVIEWS_DECIDED.name, records)
         await relaying.done([each.outbox_id for each in settled])
         self._observe(settled)
         self._context.health.progress(_NAME, idle=False)
