@@ -12,6 +12,7 @@ STATUS = {
     "final_labels": 600,
     "requested": 300,
     "withdrawn": 7,
+    "requested_again": 40,
     "release": 2,
     "cost_usd": 0.5,
     "human_seconds": 90,
@@ -28,6 +29,8 @@ def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
     assert ["items", "1,200", "0"] in shown
     assert ["withdrawn,", "then", "accepted", "7", "0"] in shown
     assert ["final", "labels", "600", "(50%)", "0", "(-)"] in shown
+    assert ["asked", "of", "people", "300", "(25%)", "0", "(-)"] in shown
+    assert ["asked", "again,", "by", "campaigns", "40", "0"] in shown
     assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
 
 

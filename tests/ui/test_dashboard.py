@@ -1,5 +1,6 @@
 """The dashboard draws what the ledger holds."""
 
+import re
 from typing import Any
 
 import pytest
@@ -87,6 +88,30 @@ async def test_the_tiles_and_charts_show_what_the_ledger_holds(work: Workplace, 
     await expect(releases.get_by_role("row")).to_have_count(3)
     await expect(releases.get_by_role("row").nth(1)).to_contain_text("90%")
     await expect(page.get_by_role("region", name="Releases, table").last).to_contain_text("+10 points")
+
+
+async def test_savings_go_by_the_time_that_decisions_took_once_there_are_enough(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await work.add([Item(f"a{n}", f"text {n}", confidence=0.99, accepted=True) for n in range(12)])
+    await reviewer.sign_in(work, "/dashboard")
+    time = reviewer.page.locator("[data-tile='Human time']")
+    saved = r"less than people alone, at {} s a decision, {}"
+    await expect(time).to_contain_text("3 min and")
+    await expect(time).to_contain_text(re.compile(saved.format("15(.0)?", "assumed in the project’s file")))
+    for decisions in (49, 50):
+        await work.query(
+            "INSERT INTO workdays (reviewer, day, project, decisions, checks, skips, reveals, active_seconds,"
+            " usd_per_hour, floor_usd_per_hour) VALUES ('ann', current_date, $1, $2, 0, 0, 0, $2 * 5, 0, 0)"
+            " ON CONFLICT (reviewer, day, project) DO UPDATE"
+            " SET decisions = EXCLUDED.decisions, active_seconds = EXCLUDED.active_seconds",
+            work.project,
+            decisions,
+        )
+        status = await work.status()
+        assert status["seconds_each"] == (5 if decisions == 50 else None)
+    await expect(time).to_contain_text(re.compile(saved.format("5(.0)?", "measured")), timeout=15_000)
+    await expect(time).to_contain_text("1 min and")
 
 
 async def test_the_figures_refresh_by_themselves(work: Workplace, reviewer: Reviewer) -> None:

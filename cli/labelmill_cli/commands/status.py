@@ -103,6 +103,7 @@ _ROWS: Final[list[tuple[str, Callable[[dict[str, Any]], str]]]] = [
     ("accepted", _count("accepted")),
     ("asked of people", lambda s: f"{s.get('requested', 0):,} ({_share(s, 'requested', 'items')})"),
     ("withdrawn, then accepted", _count("withdrawn")),
+    ("asked again, by campaigns", _count("requested_again")),
     ("open tasks", _count("open_tasks")),
     ("being decided", _count("leased_tasks")),
     ("decided", _count("decided")),

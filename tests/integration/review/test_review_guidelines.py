@@ -233,6 +233,11 @@ async def test_people_review_again_blind_and_what_people_decided_goes_to_people(
         (await ann.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
     done = await reaches(review, campaign["campaign_id"], state="done")
     assert done["labelled"] == 3
+    status = await review.until("decided", 4)
+    shown = {
+        name: status[name] for name in ("items", "accepted", "requested", "requested_again", "open_tasks")
+    }
+    assert shown == {"items": 5, "accepted": 4, "requested": 1, "requested_again": 3, "open_tasks": 0}
     records = await review.read(REVIEWS_DECIDED.name, 4)
     decided = [EventDecoder(ReviewDecided).decode(record.value) for record in records]
     anew = [event for event in decided if event.guideline_version == 2]

@@ -81,6 +81,55 @@ async def test_what_waits_and_for_how_long(review: Review) -> None:
     await until(measured)
 
 
+async def copies(review: Review, count: int, reasons: str) -> None:
+    """Make `count` open tasks like that of the item i0, with one reason each: what `reasons` (SQL) says of
+    their number n."""
+    await review.database.execute(
+        f"""
+        WITH made AS (SELECT nextval('task_ids') AS task_id, n, 'copy' || n AS item_id
+                      FROM generate_series(1, $2) n),
+        routed AS (
+            INSERT INTO routes SELECT (jsonb_populate_record(
+                r, jsonb_build_object('item_id', m.item_id, 'reasons', jsonb_build_array({reasons})))).*
+            FROM routes r, made m WHERE r.project = $1 AND r.item_id = 'i0'
+        ), asked AS (
+            INSERT INTO tasks SELECT (jsonb_populate_record(
+                t, jsonb_build_object('item_id', m.item_id, 'task_id', m.task_id))).*
+            FROM tasks t, made m WHERE t.project = $1 AND t.item_id = 'i0'
+        )
+        INSERT INTO assignments (task_id, slot, project, priority, state)
+        SELECT task_id, 0, $1, n, 'open' FROM made
+        """,
+        review.project,
+        count,
+    )
+
+
+async def test_a_small_project_is_counted_whole_in_a_large_table(review: Review) -> None:
+    await review.make_tasks(3)
+    await review.database.execute(
+        "INSERT INTO assignments (task_id, slot, project, priority, state)"
+        " SELECT -n, 0, 'crowd', n, 'open' FROM generate_series(1, 200000) n"
+    )
+    try:
+        await review.database.execute("ANALYZE assignments")
+        found = await queue(review)
+    finally:
+        await review.database.execute("DELETE FROM assignments WHERE project = 'crowd'")
+        await review.database.execute("ANALYZE assignments")
+    assert (found["reasons"], found["reasons_sampled"]) == ({"low_confidence": 3}, 3)
+
+
+async def test_of_a_long_queue_some_thousand_tasks_tell_the_reasons(review: Review) -> None:
+    await review.make_tasks(1)
+    await copies(review, 8_999, "CASE WHEN n % 3 = 0 THEN 'audit' ELSE 'low_confidence' END")
+    found = await queue_until(review, open=9_000)
+    assert found["reasons_sampled"] == sum(found["reasons"].values())
+    # Every third of 9,000, each with the same chance: ten standard deviations leave room for 450.
+    assert 2_550 < found["reasons_sampled"] < 3_450
+    assert found["reasons"]["audit"] == pytest.approx(found["reasons_sampled"] / 3, abs=260)
+
+
 async def test_who_holds_what_can_be_taken_back(review: Review) -> None:
     await review.make_tasks(3, needed=2)
     one = await review.account("queueholder", "reviewer")

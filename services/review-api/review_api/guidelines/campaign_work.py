@@ -62,8 +62,10 @@ SELECT count(*) AS items, count(*) FILTER (WHERE people) AS people FROM campaign
 """
 
 _SO_FAR: Final = """
-SELECT coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(requested), 0)::bigint AS requested,
-       coalesce(sum(withdrawn), 0)::bigint AS withdrawn, coalesce(sum(decided), 0)::bigint AS decided,
+SELECT coalesce(sum(accepted - accepted_again), 0)::bigint AS accepted,
+       coalesce(sum(requested - requested_again), 0)::bigint AS requested,
+       coalesce(sum(withdrawn - withdrawn_again), 0)::bigint AS withdrawn,
+       coalesce(sum(decided), 0)::bigint AS decided,
        coalesce(sum(cost_usd), 0)::float8 AS cost_usd,
        coalesce(sum(human_seconds), 0)::float8 AS human_seconds
 FROM minute_stats WHERE project = $1

@@ -61,6 +61,7 @@ def asked_again(version: Version, item: ToSend, now_ms: int) -> ReviewRequested:
         guideline_version=version.guideline_version,
         release=item.release,
         metadata=item.metadata,
+        ingested_at=now_ms,
         scored_at=now_ms,
     )
     return ReviewRequested(

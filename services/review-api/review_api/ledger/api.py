@@ -28,11 +28,14 @@ _MOST_MINUTES = (MINUTES_KEPT_DAYS - 1) * 24 * 60
 
 
 class StatusShown(BaseModel):
-    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands."""
+    """A project's state. `open_tasks` wait for a reviewer, `leased_tasks` are in somebody's hands. An item
+    counts once, by how it was routed first, and no more once it is erased; tasks and decisions are all that
+    there were."""
 
     items: int
     accepted: int
-    requested: int
+    requested: int = Field(description="items that people were asked about when they came")
+    requested_again: int = Field(description="tasks about items routed before, by an older guideline")
     open_tasks: int
     leased_tasks: int
     decided: int
@@ -48,10 +51,17 @@ class StatusShown(BaseModel):
     student_only: int
     release: int
     human_seconds: float
-    withdrawn: int = Field(description="tasks that new evidence made needless before anybody began them")
+    withdrawn: int = Field(
+        description="of those requested, accepted on new evidence before anybody began them"
+    )
+    seconds_each: float | None = Field(
+        description="active time of a decision in the last 30 days; null while there are fewer than 50"
+    )
 
 
 class MinuteShown(BaseModel):
+    """What was counted in a minute: an item each time it was routed."""
+
     minute: int
     items: int
     accepted: int

@@ -16,6 +16,8 @@ class Counts:
     items: int = 0
     accepted: int = 0
     requested: int = 0
+    accepted_again: int = 0
+    requested_again: int = 0
     final_labels: int = 0
     student_only: int = 0
     llm_calls: int = 0

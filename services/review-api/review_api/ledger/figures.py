@@ -11,16 +11,21 @@ from labelmill.runtime.postgres import Database
 # counted by itself, where doubtful decisions are. A hidden check in somebody's hands looks like a task.
 _STATUS: Final = """
 WITH counted AS (
-    SELECT coalesce(sum(items), 0)::bigint AS items, coalesce(sum(accepted), 0)::bigint AS accepted,
-           coalesce(sum(requested), 0)::bigint AS requested, coalesce(sum(decided), 0)::bigint AS decided,
-           coalesce(sum(final_labels), 0)::bigint AS final_labels,
+    SELECT coalesce(sum(items - items_erased), 0)::bigint AS items,
+           coalesce(sum(accepted - accepted_again - accepted_erased), 0)::bigint AS accepted,
+           coalesce(sum(requested - requested_again - requested_erased), 0)::bigint AS requested,
+           coalesce(sum(withdrawn - withdrawn_again - withdrawn_erased), 0)::bigint AS withdrawn,
+           coalesce(sum(requested_again), 0)::bigint AS requested_again,
+           coalesce(sum(requested - withdrawn - tasks_erased - decided), 0)::bigint AS undecided,
+           coalesce(sum(decided), 0)::bigint AS decided,
+           coalesce(sum(final_labels - finals_erased), 0)::bigint AS final_labels,
            coalesce(sum(corrections), 0)::bigint AS corrections, coalesce(sum(audits), 0)::bigint AS audits,
            coalesce(sum(audit_errors), 0)::bigint AS audit_errors, coalesce(sum(cost_usd), 0) AS cost_usd,
            coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
            coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
            coalesce(sum(llm_calls), 0)::bigint AS llm_calls,
            coalesce(sum(student_only), 0)::bigint AS student_only,
-           coalesce(sum(human_seconds), 0) AS human_seconds, coalesce(sum(withdrawn), 0)::bigint AS withdrawn
+           coalesce(sum(human_seconds), 0) AS human_seconds
     FROM minute_stats WHERE project = $1
 ), waiting AS (
     SELECT count(*) FILTER (WHERE NOT again) AS decided,
@@ -37,9 +42,13 @@ WITH counted AS (
 ), checks AS (
     SELECT count(*) AS tasks FROM gold_checks
     WHERE project = $1 AND label IS NULL AND lease_until > now() AND purpose = 'check'
+), pace AS (
+    SELECT CASE WHEN sum(decisions + checks) >= $2
+                THEN sum(active_seconds) / sum(decisions + checks) END AS seconds
+    FROM workdays WHERE project = $1 AND day > current_date - $3::integer
 )
-SELECT c.items, c.accepted, c.requested,
-       greatest(0, c.requested - c.withdrawn - c.decided - w.decided - l.tasks - g.tasks) AS open_tasks,
+SELECT c.items, c.accepted, c.requested, c.requested_again,
+       greatest(0, c.undecided - w.decided - l.tasks - g.tasks) AS open_tasks,
        l.tasks + g.tasks AS leased_tasks,
        c.decided + w.decided AS decided, c.decided + w.compared AS compared,
        c.final_labels + w.final_labels AS final_labels,
@@ -47,12 +56,13 @@ SELECT c.items, c.accepted, c.requested,
        c.audit_errors + w.audit_errors AS audit_errors,
        c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls, c.student_only,
        coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
-       c.human_seconds + w.human_seconds AS human_seconds, c.withdrawn
-FROM counted c, waiting w, leased l, checks g
+       c.human_seconds + w.human_seconds AS human_seconds, c.withdrawn, p.seconds AS seconds_each
+FROM counted c, waiting w, leased l, checks g, pace p
 """
 
 _MINUTES: Final = """
-SELECT minute, items, accepted, requested, decided, withdrawn, corrections, audits, audit_errors, cost_usd
+SELECT minute, items, accepted, requested, decided, withdrawn + tasks_erased AS withdrawn, corrections,
+       audits, audit_errors, cost_usd
 FROM minute_stats
 WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - $2::bigint * 60000
 ORDER BY minute
@@ -74,7 +84,10 @@ WITH old AS (
 INSERT INTO minute_stats AS s
 SELECT project, minute - minute % 86400000, sum(items), sum(accepted), sum(requested), sum(decided),
        sum(final_labels), sum(corrections), sum(audits), sum(audit_errors), sum(student_only), sum(llm_calls),
-       sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(human_seconds), sum(withdrawn)
+       sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(human_seconds), sum(withdrawn),
+       sum(accepted_again), sum(requested_again), sum(withdrawn_again), sum(items_erased),
+       sum(accepted_erased), sum(requested_erased), sum(withdrawn_erased), sum(finals_erased),
+       sum(tasks_erased)
 FROM old GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (project, minute) DO UPDATE
 SET items = s.items + EXCLUDED.items, accepted = s.accepted + EXCLUDED.accepted,
@@ -84,8 +97,21 @@ SET items = s.items + EXCLUDED.items, accepted = s.accepted + EXCLUDED.accepted,
     student_only = s.student_only + EXCLUDED.student_only, llm_calls = s.llm_calls + EXCLUDED.llm_calls,
     input_tokens = s.input_tokens + EXCLUDED.input_tokens,
     output_tokens = s.output_tokens + EXCLUDED.output_tokens, cost_usd = s.cost_usd + EXCLUDED.cost_usd,
-    human_seconds = s.human_seconds + EXCLUDED.human_seconds, withdrawn = s.withdrawn + EXCLUDED.withdrawn
+    human_seconds = s.human_seconds + EXCLUDED.human_seconds, withdrawn = s.withdrawn + EXCLUDED.withdrawn,
+    accepted_again = s.accepted_again + EXCLUDED.accepted_again,
+    requested_again = s.requested_again + EXCLUDED.requested_again,
+    withdrawn_again = s.withdrawn_again + EXCLUDED.withdrawn_again,
+    items_erased = s.items_erased + EXCLUDED.items_erased,
+    accepted_erased = s.accepted_erased + EXCLUDED.accepted_erased,
+    requested_erased = s.requested_erased + EXCLUDED.requested_erased,
+    withdrawn_erased = s.withdrawn_erased + EXCLUDED.withdrawn_erased,
+    finals_erased = s.finals_erased + EXCLUDED.finals_erased,
+    tasks_erased = s.tasks_erased + EXCLUDED.tasks_erased
 """
+
+_ENOUGH_DECISIONS: Final = 50
+"""From which on the time that a decision took, in the last days, is told."""
+_PACE_DAYS: Final = 30
 
 MINUTES_KEPT_DAYS: Final = 8
 """For how long the figures are kept minute by minute; then only their sums by day."""
@@ -93,7 +119,8 @@ MINUTES_KEPT_DAYS: Final = 8
 _WAITING: Final = """
 SELECT project, s.tasks - coalesce(o.tasks, 0) AS tasks
 FROM (
-    SELECT project, sum(requested - withdrawn - decided)::bigint AS tasks FROM minute_stats GROUP BY project
+    SELECT project, sum(requested - withdrawn - tasks_erased - decided)::bigint AS tasks
+    FROM minute_stats GROUP BY project
 ) s
 LEFT JOIN (SELECT project, count(*) AS tasks FROM outbox WHERE NOT again GROUP BY project) o USING (project)
 """
@@ -106,12 +133,17 @@ class Status:
     can no longer be undone; `corrections` are among them.
 
     `audits` are the blind checks that people decided, `audit_errors` those where the machine was wrong.
-    `withdrawn` tasks had been requested, and were accepted after all, on new evidence.
+
+    `items`, `accepted`, `requested`, `withdrawn` and `final_labels` are of the items that are there: an item
+    counts by its first route, and one that was erased no more. `withdrawn` ones had been requested, and were
+    accepted after all, on new evidence. `requested_again` tasks are about items that had been routed before,
+    by an older guideline. `seconds_each` is the active time of a decision; None while there are too few.
     """
 
     items: int
     accepted: int
     requested: int
+    requested_again: int
     open_tasks: int
     leased_tasks: int
     decided: int
@@ -128,11 +160,13 @@ class Status:
     release: int
     human_seconds: float
     withdrawn: int
+    seconds_each: float | None
 
 
 @dataclass(frozen=True)
 class Minute:
-    """What was counted in one minute; `minute` is its start in Unix milliseconds."""
+    """What was counted in one minute, of an item each time it was routed; `minute` is its start in Unix
+    milliseconds. Of `withdrawn` tasks some went with their items, which were erased."""
 
     minute: int
     items: int
@@ -153,7 +187,7 @@ class Figures:
         self._database = database
 
     async def status(self, project: str) -> Status:
-        row = await self._database.pool.fetchrow(_STATUS, project)
+        row = await self._database.pool.fetchrow(_STATUS, project, _ENOUGH_DECISIONS, _PACE_DAYS)
         return Status(**row)
 
     async def minutes(self, project: str, last: int) -> list[Minute]:

@@ -113,30 +113,37 @@ _REPLACED: Final = (
     "project", "item_id", "label", "confidence", "guideline_version", "release", "decided_at",
 )  # fmt: skip
 
+# An item that a campaign, or whoever hands it in again, has labelled anew is routed with the time of that;
+# under the first guideline ($4 is 0) there is nothing to do anew.
 _OTHER_THAN_ROUTED: Final = """
-SELECT k.project, k.item_id, i.content_hash
-FROM unnest($1::text[], $2::text[], $3::text[]) AS k(project, item_id, content_hash)
+SELECT k.project, k.item_id, k.place, i.content_hash = k.content_hash AS known
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+    WITH ORDINALITY AS k(project, item_id, content_hash, ingested_at, place)
 LEFT JOIN LATERAL (
-    SELECT content_hash FROM items i WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
+    SELECT content_hash, ingested_at FROM items i
+    WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
 ) i ON true
-WHERE i.content_hash IS DISTINCT FROM k.content_hash
+WHERE i.content_hash IS DISTINCT FROM k.content_hash OR i.ingested_at < k.ingested_at
 """
 
 _COUNT: Final = """
 INSERT INTO minute_stats AS s
-    (project, minute, items, accepted, requested, final_labels, student_only, llm_calls, input_tokens,
-     output_tokens, cost_usd)
+    (project, minute, items, accepted, requested, accepted_again, requested_again, final_labels, student_only,
+     llm_calls, input_tokens, output_tokens, cost_usd)
 SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, items, accepted, requested,
-       final_labels, student_only, llm_calls, input_tokens, output_tokens, cost_usd
+       accepted_again, requested_again, final_labels, student_only, llm_calls, input_tokens, output_tokens,
+       cost_usd
 FROM unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::float8[]
-) AS c(project, items, accepted, requested, final_labels, student_only, llm_calls, input_tokens,
-       output_tokens, cost_usd)
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::float8[]
+) AS c(project, items, accepted, requested, accepted_again, requested_again, final_labels, student_only,
+       llm_calls, input_tokens, output_tokens, cost_usd)
 ON CONFLICT (project, minute) DO UPDATE
 SET items = s.items + EXCLUDED.items,
     accepted = s.accepted + EXCLUDED.accepted,
     requested = s.requested + EXCLUDED.requested,
+    accepted_again = s.accepted_again + EXCLUDED.accepted_again,
+    requested_again = s.requested_again + EXCLUDED.requested_again,
     final_labels = s.final_labels + EXCLUDED.final_labels,
     student_only = s.student_only + EXCLUDED.student_only,
     llm_calls = s.llm_calls + EXCLUDED.llm_calls,
@@ -330,17 +337,24 @@ async def _with_final_label(connection: asyncpg.Connection, routes: Sequence[Rou
     return {(row[0], row[1]) for row in found}
 
 
-async def _early(connection: asyncpg.Connection, routes: Sequence[Route]) -> set[Key]:
-    """Return, and note, which items are routed but not here yet.
+async def _early(
+    connection: asyncpg.Connection, routes: Sequence[Route], counts: dict[str, Counts]
+) -> set[Key]:
+    """Return, and note, which items are routed but not here yet; count those that are routed again.
 
     Raises:
         _SeenError: an item that is here has other content than what was routed.
     """
-    hashes = [route.event.score.content_hash for route in routes]
-    others = await connection.fetch(_OTHER_THAN_ROUTED, *_columns(routes), hashes) if routes else []
-    if any(row[2] is not None for row in others):
+    scores = [route.event.score for route in routes]
+    hashes = [score.content_hash for score in scores]
+    times = [score.ingested_at if score.guideline_version > 1 else 0 for score in scores]
+    others = await connection.fetch(_OTHER_THAN_ROUTED, *_columns(routes), hashes, times) if routes else []
+    if any(row["known"] is False for row in others):
         raise _SeenError
-    early = {(row[0], row[1]) for row in others}
+    for row in others:
+        if row["known"]:
+            _count_again(routes[row["place"] - 1], counts)
+    early = {(row["project"], row["item_id"]) for row in others if row["known"] is None}
     if early:
         noted = [route for route in routes if _key(route) in early]
         hashes = [route.event.score.content_hash for route in noted]
@@ -376,7 +390,7 @@ async def _copy(
     if late := _late(items, routed_before):
         await connection.execute(_OPEN_TASKS_OF, *_columns(late))
         await connection.execute(_FORGET_EARLY, *_columns(late))
-    early = await _early(connection, routes)
+    early = await _early(connection, routes, counts)
     await _copy_into(connection, "routes", rows.ROUTE_COLUMNS, route_rows)
     finals = [rows.final_row(event, now_ms) for event in written.finals]
     await _copy_into(connection, "final_labels", rows.FINAL_COLUMNS, finals)
@@ -409,6 +423,15 @@ def _count(route: Route, counts: dict[str, Counts]) -> float:
     else:
         of_project.requested += 1
     return of_project.add_votes(route.votes)
+
+
+def _count_again(route: Route, counts: dict[str, Counts]) -> None:
+    """Count a route of an item that was routed before, by an older guideline."""
+    of_project = counts[route.event.project]
+    if type(route.event) is Accepted:
+        of_project.accepted_again += 1
+    else:
+        of_project.requested_again += 1
 
 
 async def _copy_tasks(

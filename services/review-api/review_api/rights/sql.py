@@ -29,7 +29,7 @@ ON CONFLICT DO NOTHING
 
 # LATERAL with OFFSET 0 keeps these as look-ups by key.
 TASKS: Final = """
-SELECT t.task_id, t.project, t.item_id, t.partition, t.label IS NOT NULL AS settled
+SELECT t.task_id, t.project, t.item_id, t.partition
 FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
 CROSS JOIN LATERAL (
     SELECT * FROM tasks t WHERE t.project = k.project AND t.item_id = k.item_id FOR UPDATE OFFSET 0
@@ -54,12 +54,43 @@ INSERT INTO erased (item_hash, erasure_id) SELECT unnest($1::text[]), $2 ON CONF
 
 OUTBOX: Final = "SELECT outbox_id FROM outbox WHERE task_id = ANY($1::bigint[])"
 
-# Nobody will decide these any more; the figures must not wait for it.
-WITHDRAWN: Final = """
-INSERT INTO minute_stats AS s (project, minute, withdrawn)
-SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, count(*)
-FROM unnest($1::text[]) AS t(project) GROUP BY project ORDER BY project
-ON CONFLICT (project, minute) DO UPDATE SET withdrawn = s.withdrawn + EXCLUDED.withdrawn
+# The items count no more, by their first routes; tasks that people had not settled must not be waited for.
+# LATERAL with LIMIT keeps these as look-ups by key.
+FIGURES: Final = """
+INSERT INTO minute_stats AS s
+    (project, minute, items_erased, accepted_erased, requested_erased, withdrawn_erased, finals_erased,
+     tasks_erased)
+SELECT k.project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, count(i.here),
+       count(*) FILTER (WHERE r.outcome = 'accepted'), count(*) FILTER (WHERE r.outcome = 'requested'),
+       count(*) FILTER (WHERE r.outcome = 'requested' AND t.here IS NULL), count(f.here),
+       coalesce(sum(u.tasks), 0)
+FROM unnest($1::text[], $2::text[]) AS k(project, item_id)
+LEFT JOIN LATERAL (
+    SELECT true AS here FROM items i WHERE i.project = k.project AND i.item_id = k.item_id LIMIT 1
+) i ON true
+LEFT JOIN LATERAL (
+    SELECT outcome, guideline_version FROM routes r WHERE r.project = k.project AND r.item_id = k.item_id
+    ORDER BY r.project, r.item_id, r.guideline_version LIMIT 1
+) r ON true
+LEFT JOIN LATERAL (
+    SELECT true AS here FROM tasks t WHERE t.project = k.project AND t.item_id = k.item_id
+      AND t.guideline_version = r.guideline_version LIMIT 1
+) t ON true
+LEFT JOIN LATERAL (
+    SELECT true AS here FROM final_labels f WHERE f.project = k.project AND f.item_id = k.item_id LIMIT 1
+) f ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS tasks FROM tasks t
+    WHERE t.project = k.project AND t.item_id = k.item_id AND t.label IS NULL
+) u
+GROUP BY k.project ORDER BY k.project
+ON CONFLICT (project, minute) DO UPDATE
+SET items_erased = s.items_erased + EXCLUDED.items_erased,
+    accepted_erased = s.accepted_erased + EXCLUDED.accepted_erased,
+    requested_erased = s.requested_erased + EXCLUDED.requested_erased,
+    withdrawn_erased = s.withdrawn_erased + EXCLUDED.withdrawn_erased,
+    finals_erased = s.finals_erased + EXCLUDED.finals_erased,
+    tasks_erased = s.tasks_erased + EXCLUDED.tasks_erased
 """
 
 BY_TASK: Final = {

@@ -173,7 +173,7 @@ async def _erase(
     tasks = await connection.fetch(sql.TASKS, *columns)
     contents = {Item(row[0], row[1]): row[2] for row in await connection.fetch(sql.CONTENT_HASHES, *columns)}
     await connection.execute(sql.REMEMBER, hashes, erasure_id)
-    await _keep_figures(connection, tasks)
+    await _keep_figures(connection, columns, [row["task_id"] for row in tasks])
     await connection.execute(sql.QUOTED, erasure_id, *columns)
     removed = await _remove(connection, columns, [row["task_id"] for row in tasks])
     for project in sorted(set(columns[0])):
@@ -192,11 +192,14 @@ async def _erase(
     await connection.execute(sql.COUNT, erasure_id, len(items), counts)
 
 
-async def _keep_figures(connection: asyncpg.Connection, tasks: Sequence[Any]) -> None:
-    """Count what the tasks came to, as if their events had left: the figures name no item."""
-    waiting = await connection.fetch(sql.OUTBOX, [row["task_id"] for row in tasks])
+async def _keep_figures(
+    connection: asyncpg.Connection, columns: tuple[list[str], list[str]], task_ids: Sequence[int]
+) -> None:
+    """Count what the tasks came to, as if their events had left (the figures name no item), and that the
+    items are gone."""
+    waiting = await connection.fetch(sql.OUTBOX, task_ids)
     await connection.execute(outbox.DONE, [row["outbox_id"] for row in waiting])
-    await connection.execute(sql.WITHDRAWN, [row["project"] for row in tasks if not row["settled"]])
+    await connection.execute(sql.FIGURES, *columns)
 
 
 async def _remove(

@@ -75,8 +75,9 @@ class LeaseShown(BaseModel):
 
 
 class QueueShown(BaseModel):
-    """What waits. Counts are some seconds old (`counted_at`, Unix milliseconds); `reasons` are estimated from
-    a sample of `reasons_sampled` open tasks. A task of which two parts are open is counted twice."""
+    """What waits. Counts are some seconds old (`counted_at`, Unix milliseconds); `reasons` are those of all
+    open tasks, or where there are more than some thousand of a sample of `reasons_sampled`. A task of which
+    two parts are open is counted twice."""
 
     counted_at: int
     open: int

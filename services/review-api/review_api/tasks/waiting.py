@@ -1,10 +1,9 @@
 """What waits for people: counted, by age, in order, and in whose hands. All SQL is in `waiting_sql`.
 
 Counting a million open tasks reads an index of them: 0.6 s, and 4 s before the table is vacuumed. So what was
-counted is kept for a while, the longer the more it took: counting takes half a percent of one core at most.
+counted is kept for a while (see `Kept`).
 """
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,12 +14,7 @@ from labelmill.runtime.postgres import Database
 
 from review_api.accounts.audit import record
 from review_api.tasks import pace, waiting_sql
-
-_LEAST_SECONDS: Final = 5.0
-_TIMES_AS_LONG: Final = 200.0
-"""What took a second to count is kept for so many."""
-
-_MOST_SECONDS: Final = 600.0
+from review_api.tasks.kept import Kept
 
 _SAMPLE: Final = 4000
 _PACE_MINUTES: Final = 5
@@ -77,7 +71,7 @@ class Leases:
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why tasks were routed to people: counts in a sample, the most frequent first."""
+    """Why open tasks were routed to people: counts of all or of a sample, the most frequent first."""
 
     sampled: int
     by_reason: dict[str, int]
@@ -88,22 +82,13 @@ class WaitingTasks:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._clock = clock
-        self._known: dict[tuple[str, float | None], tuple[Waiting, float]] = {}
-        self._counting = asyncio.Lock()
+        self._counted = Kept[tuple[str, float | None], Waiting](clock)
+        self._reasons = Kept[str, Reasons](clock)
 
     async def count(self, project: str, sla_hours: float | None) -> Waiting:
         """Return what is open, as it was some seconds ago (see the module)."""
-        key = (project, sla_hours)
-        async with self._counting:
-            known = self._known.get(key)
-            if known is not None and self._clock() < known[1]:
-                return known[0]
-            started = self._clock()
-            found = await self._count(project, None if sla_hours is None else sla_hours * 3600)
-            ended = self._clock()
-            self._known[key] = (found, ended + _kept_for(ended - started))
-        return found
+        sla_seconds = None if sla_hours is None else sla_hours * 3600
+        return await self._counted.get((project, sla_hours), lambda: self._count(project, sla_seconds))
 
     async def _count(self, project: str, sla_seconds: float | None) -> Waiting:
         pool, now = self._database.pool, int(time.time() * 1000)
@@ -140,7 +125,10 @@ class WaitingTasks:
         return Leases(rows[0]["leases"] if rows else 0, shown)
 
     async def reasons(self, project: str) -> Reasons:
-        """Return the reasons of some thousand open tasks, wherever they lie."""
+        """Return the reasons of the open tasks, of some thousand at most, as of some seconds ago."""
+        return await self._reasons.get(project, lambda: self._count_reasons(project))
+
+    async def _count_reasons(self, project: str) -> Reasons:
         rows = await self._database.pool.fetch(waiting_sql.REASONS, project, _SAMPLE)
         by_reason = {row["reason"]: row["tasks"] for row in rows}
         return Reasons(sum(by_reason.values()), by_reason)
@@ -185,7 +173,3 @@ class WaitingTasks:
                 act = "task.moved_to_front"
                 await record(connection, by, act, str(task.task_id), detail, project=task.project)
         return bool(done)
-
-
-def _kept_for(took: float) -> float:
-    return min(_MOST_SECONDS, max(_LEAST_SECONDS, _TIMES_AS_LONG * took))

@@ -58,19 +58,25 @@ LEFT JOIN LATERAL (
 ORDER BY a.leased_at, a.task_id LIMIT $2
 """
 
-# A share of the table's pages, some thousand rows of it, wherever the project's are among them.
+# Up to $2 tasks are all looked at, of more one in so many: by their numbers' hash, so that every part of the
+# queue is in it. Counting and choosing read nothing but the index of what is open, both at one moment.
 REASONS: Final = """
--- $1 project, $2 rows to look at
-WITH sample AS (
-    SELECT a.task_id
-    FROM assignments a TABLESAMPLE SYSTEM ((
-        SELECT least(100, greatest(0, 100.0 * $2 / greatest(1, reltuples)))
-        FROM pg_class WHERE oid = 'assignments'::regclass
-    ))
-    WHERE a.project = $1 AND a.state = 'open' LIMIT $2
+-- $1 project, $2 tasks to look at
+WITH counted AS (
+    SELECT count(*) AS tasks FROM assignments
+    WHERE project = $1 AND state = 'open' AND priority < 'infinity'
+), chosen AS MATERIALIZED (
+    SELECT task_id FROM assignments
+    WHERE project = $1 AND state = 'open' AND priority < 'infinity'
+      AND abs(hashint8(task_id)::bigint) % (SELECT greatest(1, (tasks + $2 - 1) / $2) FROM counted) = 0
 )
 SELECT coalesce(r.reasons[1], '') AS reason, count(*) AS tasks
-FROM sample JOIN tasks t USING (task_id) JOIN routes r USING (project, item_id, guideline_version)
+FROM chosen
+CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.task_id = chosen.task_id OFFSET 0) t
+CROSS JOIN LATERAL (
+    SELECT reasons FROM routes r
+    WHERE (r.project, r.item_id, r.guideline_version) = (t.project, t.item_id, t.guideline_version) OFFSET 0
+) r
 GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
@@ -80,7 +86,7 @@ WITH recent AS (
     SELECT task_id, slot, reviewer FROM decisions
     WHERE project = $1 AND decided_at > now() - make_interval(mins => $2) LIMIT 20000
 ), hour AS (
-    SELECT coalesce(sum(requested - withdrawn), 0)::float8 AS arrivals,
+    SELECT coalesce(sum(requested - withdrawn - tasks_erased), 0)::float8 AS arrivals,
            coalesce(sum(decided), 0)::float8 AS settled,
            greatest(1, (extract(epoch FROM now()) * 1000 - min(minute)) / 60000)::float8 AS minutes
     FROM minute_stats WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - 3600000

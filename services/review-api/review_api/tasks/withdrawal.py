@@ -56,11 +56,16 @@ WITH free AS (
     ON CONFLICT DO NOTHING
     RETURNING project
 ), counted AS (
-    INSERT INTO minute_stats AS s (project, minute, withdrawn, final_labels)
-    SELECT t.project, $2 - $2 % 60000, count(*), (SELECT count(*) FROM final)
+    INSERT INTO minute_stats AS s (project, minute, withdrawn, withdrawn_again, final_labels)
+    SELECT t.project, $2 - $2 % 60000, count(*), count(*) FILTER (WHERE EXISTS (
+               SELECT FROM routes r WHERE r.project = t.project AND r.item_id = t.item_id
+                 AND r.guideline_version < t.guideline_version
+           )), (SELECT count(*) FROM final)
     FROM tasks_gone t GROUP BY t.project
     ON CONFLICT (project, minute) DO UPDATE
-    SET withdrawn = s.withdrawn + EXCLUDED.withdrawn, final_labels = s.final_labels + EXCLUDED.final_labels
+    SET withdrawn = s.withdrawn + EXCLUDED.withdrawn,
+        withdrawn_again = s.withdrawn_again + EXCLUDED.withdrawn_again,
+        final_labels = s.final_labels + EXCLUDED.final_labels
 )
 SELECT count(*) FROM tasks_gone
 """

@@ -71,7 +71,7 @@ function Freshness({ shown, stale }) {
 function Tiles({ shown, spec, queue }) {
   const { status } = shown;
   const waiting = status.open_tasks + status.leased_tasks;
-  const { spent, saved, savedUsd } = figures.savings(status, spec);
+  const savings = figures.savings(status, spec);
   const done = figures.ratio(status.final_labels, status.items);
   const accepted = figures.acceptedInAll(status);
   return html`<section class=${queue ? "tiles tiles-7" : "tiles"} aria-label="Figures">
@@ -82,8 +82,14 @@ function Tiles({ shown, spec, queue }) {
     ${queue && html`<${Oldest} queue=${queue} />`}
     <${Accuracy} status=${status} />
     <${Tile} name="Cost of the machine" value=${usd(status.cost_usd)} about=${costWords(status)} />
-    <${Tile} name="Human time" value=${minutes(spent)} about=${saved > 0 ? `${minutes(saved)} and ${usd(savedUsd)} less than people alone` : "measured from claim to answer"} tone="people" />
+    <${Tile} name="Human time" value=${minutes(savings.spent)} about=${savingsWords(savings)} tone="people" />
   </section>`;
+}
+
+function savingsWords({ saved, savedUsd, secondsEach, measured }) {
+  if (saved <= 0) return "measured from claim to answer";
+  const basis = `${decimal(secondsEach)} s a decision, ${measured ? "measured" : "assumed in the project’s file"}`;
+  return `${minutes(saved)} and ${usd(savedUsd)} less than people alone, at ${basis}`;
 }
 
 function costWords(status) {

@@ -69,12 +69,15 @@ export function interval(good, all) {
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
-// Human minutes against the same number of labels made by people alone.
+// Human minutes against the same number of labels made by people alone: of a decision, the measured time once there
+// are enough of them, and until then what the project's file says.
 export function savings(status, spec) {
   const spent = (status.human_seconds ?? 0) / 60;
-  const alone = (status.final_labels ?? 0) * spec.minutes_per_decision;
+  const measured = typeof status.seconds_each === "number";
+  const secondsEach = measured ? status.seconds_each : spec.minutes_per_decision * 60;
+  const alone = ((status.final_labels ?? 0) * spec.policy.decisions_per_task * secondsEach) / 60;
   const saved = Math.max(0, alone - spent);
-  return { spent, saved, savedUsd: Math.max(0, (saved / 60) * spec.usd_per_hour - (status.cost_usd ?? 0)) };
+  return { spent, saved, secondsEach, measured, savedUsd: Math.max(0, (saved / 60) * spec.usd_per_hour - (status.cost_usd ?? 0)) };
 }
 
 // Labels accepted without a person: at once, or since evidence made their tasks needless.
