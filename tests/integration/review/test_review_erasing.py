@@ -202,15 +202,19 @@ async def test_what_an_erased_check_leaves_in_ones_own_work_is_what_a_task_leave
 
 async def test_an_owner_is_erased_and_others_stay(review: Review) -> None:
     lines = [
-        {"item_id": f"i{number}", "content": f"text {number}", "owner": "ann" if number % 2 else "ben"}
+        {
+            "item_id": f"i{number}",
+            "content": f"text {number}",
+            "owner": "erased-owner" if number % 2 else "ben",
+        }
         for number in range(450)
     ]
     events = await ingested(review, *lines)
     await review.send(*(accepted(score(event)) for event in events))
     await review.until("accepted", 450)
-    dry = await review.admin.post("/v1/erasures", json={"owner": "ann", "dry_run": True})
+    dry = await review.admin.post("/v1/erasures", json={"owner": "erased-owner", "dry_run": True})
     assert dry.json() == {"erasure_id": None, "items": {review.project: 225}}
-    erasure = await erase(review, owner="ann", project=review.project)
+    erasure = await erase(review, owner="erased-owner", project=review.project)
     shown = await until_state(review, erasure, "confirming")
     assert shown["items"] == shown["unconfirmed"] == 225
     assert shown["removed"]["review-api"]["items"] == 225
@@ -220,7 +224,7 @@ async def test_an_owner_is_erased_and_others_stay(review: Review) -> None:
     await confirm(review, erasure, *(f"i{number}" for number in range(1, 450, 2)))
     await until_state(review, erasure, "done")
     assert await review.database.fetchval("SELECT owner FROM erasures WHERE erasure_id = $1", erasure) is None
-    assert (await review.admin.post("/v1/erasures", json={"owner": "ann"})).status_code == 404
+    assert (await review.admin.post("/v1/erasures", json={"owner": "erased-owner"})).status_code == 404
 
 
 async def test_an_open_task_goes_with_its_item(review: Review) -> None:
@@ -269,12 +273,13 @@ async def test_every_table_about_items_is_known_to_erasing(review: Review) -> No
 async def test_erasing_and_writing_at_once_leaves_nothing(review: Review) -> None:
     """Items are erased while their routes are still coming."""
     lines = [
-        {"item_id": f"i{number}", "content": f"{MARKER} {number}", "owner": "eve"} for number in range(200)
+        {"item_id": f"i{number}", "content": f"{MARKER} {number}", "owner": "erased-eve"}
+        for number in range(200)
     ]
     events = await ingested(review, *lines)
     await review.until("items", 200)
     writing = asyncio.create_task(review.send(*(accepted(score(event)) for event in events)))
-    erasure = await erase(review, owner="eve", project=review.project)
+    erasure = await erase(review, owner="erased-eve", project=review.project)
     await writing
     await until_state(review, erasure, "confirming")
     await confirm(review, erasure, *(f"i{number}" for number in range(200)))
