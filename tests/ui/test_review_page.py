@@ -356,7 +356,7 @@ async def test_a_task_that_was_lost_is_not_swapped_under_the_hand(
     claimed = await work.admin.post(f"/v1/projects/{work.project}/tasks/claim")
     assert len(claimed.json()["tasks"]) == 1
     await reviewer.page.clock.fast_forward(11_000)
-    await expect(reviewer.page.locator(".notice")).to_contain_text("This task lay idle for a while")
+    await expect(reviewer.page.locator(".notice")).to_contain_text("This task is no longer yours here")
     await expect(reviewer.page.locator(".label").first).to_be_disabled()
     await reviewer.press("1")
     await reviewer.page.get_by_role("button", name="Next task").click()

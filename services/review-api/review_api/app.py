@@ -64,7 +64,7 @@ from review_api.rights.eraser import Confirmations, Eraser
 from review_api.rights.store import ErasureStore
 from review_api.settings import ReviewSettings
 from review_api.tasks import api as tasks_api
-from review_api.tasks import queue_api, skills_api
+from review_api.tasks import queue_api, skills_api, take_over_api
 from review_api.tasks.outbox import Outbox
 from review_api.tasks.relay import Relay
 from review_api.tasks.reordering import Reordering
@@ -205,7 +205,15 @@ def _add_http(
     ingestor = Ingestor(items, publisher, context.metrics, settings.trace_share)
     routers = [
         # First: a request is matched against one route after the other, and nearly all are for these.
-        tasks_api.router(gold.desk, comments, care.attendance, access, settings.claim_most),
+        tasks_api.router(
+            gold.desk,
+            gold.hands,
+            comments,
+            attendance=care.attendance,
+            access=access,
+            claim_most=settings.claim_most,
+        ),
+        take_over_api.router(gold.hands, comments, access, settings.claim_most),
         skills_api.router(skills, in_force, access),
         projects_api.router(projects, publishing, access, _prices(settings)),
         queue_api.router(

@@ -83,7 +83,9 @@ async def test_no_endpoint_tells_a_reviewer_about_a_blind_check(review: Review) 
     listener = Listener(ann, **values)
     await listener.asks_everything("before the claim")
     claimed = await listener.posts(f"/v1/projects/{review.project}/tasks/claim", count=5)
-    (task,) = claimed.json()["tasks"]
+    assert len(claimed.json()["tasks"]) == 1
+    taken = await listener.posts(f"/v1/projects/{review.project}/tasks/take-over", count=5)
+    (task,) = taken.json()["tasks"]
     path = f"/v1/tasks/{task['task_id']}"
     listener.values["task_id"] = task["task_id"]
     await listener.asks_everything("in hand")

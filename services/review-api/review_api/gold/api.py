@@ -14,6 +14,7 @@ from review_api.errors import ApiError
 from review_api.gold import reports
 from review_api.gold.checks import CheckStore
 from review_api.gold.desk import GoldDesk
+from review_api.gold.hands import Hands
 from review_api.gold.pauses import PauseGate, PauseStore
 from review_api.gold.people import People
 from review_api.gold.records import Pause, Record
@@ -108,6 +109,7 @@ class Lifted(BaseModel):
 
 def router(
     desk: GoldDesk,
+    hands: Hands,
     checks: CheckStore,
     *,
     pauses: PauseStore,
@@ -164,9 +166,9 @@ def router(
         """Answers to them tell what is right, and why. Enough of them at the project's bar grant the skill.
         An empty list means that there are no more."""
         count = min(body.count if body else 1, claim_most)
-        return answer(
-            {"tasks": [shown(task, []) for task in await desk.claim_for_skill(by, project, skill, count)]}
-        )
+        tasks = await desk.claim_for_skill(by, project, skill, count)
+        held = [] if tasks else await hands.held(project, by.name)
+        return answer({"tasks": [shown(task, []) for task in tasks], "in_hand": held})
 
     @routes.post(
         "/pauses/{name}/lift",

@@ -79,7 +79,7 @@ class CheckStore:
         row = await self._database.pool.fetchrow(
             sql.CLAIM, gold_id, reviewer, purpose, place, needed, seconds, pool
         )
-        return None if row is None else _claimed(row, training=purpose != "check")
+        return None if row is None else claimed_check(row)
 
     async def extend(self, lease: Lease, seconds: float) -> int | None:
         """Extend a lease that is still held; return its new end in Unix milliseconds, or None."""
@@ -157,7 +157,8 @@ def _check(row: asyncpg.Record) -> Check:
     )
 
 
-def _claimed(row: asyncpg.Record, *, training: bool) -> Claimed:
+def claimed_check(row: asyncpg.Record) -> Claimed:
+    """Return a check as the person sees it: a task, with the machine's label only if that is to be shown."""
     suggested = row["suggested"]
     return Claimed(
         task_id=row["task_id"],
@@ -173,5 +174,5 @@ def _claimed(row: asyncpg.Record, *, training: bool) -> Claimed:
         kept=row["kept"],
         needed=row["needed"],
         pool=row["pool"],
-        training=training,
+        training=row["purpose"] != "check",
     )

@@ -175,7 +175,8 @@ WITH unhurried AS MATERIALIZED (
     RETURNING *
 )
 SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until, s.item_id,
-       s.content, s.metadata, l.suggested, s.label, s.confidence, s.reasons, l.late AS kept, l.needed, l.pool
+       s.content, s.metadata, l.suggested, l.purpose, s.label, s.confidence, s.reasons, l.late AS kept,
+       l.needed, l.pool
 FROM leased l JOIN shown s USING (gold_id)
 """
 

@@ -13,6 +13,7 @@ from review_api.gold import api, items_api
 from review_api.gold.checks import CheckStore
 from review_api.gold.desk import GoldDesk
 from review_api.gold.draw import Draw
+from review_api.gold.hands import Hands
 from review_api.gold.judge import Judge
 from review_api.gold.pauses import PauseGate, PauseStore
 from review_api.gold.people import People
@@ -31,6 +32,7 @@ class Gold:
     """The desk that reviewers come to, what judges them, and what the routes about gold need."""
 
     desk: GoldDesk
+    hands: Hands
     judge: Judge
     store: GoldStore
     checks: CheckStore
@@ -70,18 +72,20 @@ class Gold:
             health=context.health,
             undo_seconds=settings.undo_seconds,
         )
+        draw = Draw(secrets.token_bytes(32))
         desk = GoldDesk(
             Desk(TaskStore(database), in_force, entrance, context.metrics, settings),
             checks=checks,
             people=people,
             judge=judge,
-            draw=Draw(secrets.token_bytes(32)),
+            draw=draw,
             in_force=in_force,
             entrance=entrance,
             metrics=context.metrics,
             settings=settings,
         )
-        return cls(desk, judge, store, checks, pauses, gate, people, in_force)
+        hands = Hands(database, draw, in_force, entrance, settings.lease_seconds)
+        return cls(desk, hands, judge, store, checks, pauses, gate, people, in_force)
 
     def routers(self, access: Access, claim_most: int) -> list[APIRouter]:
         """Return the routes about gold."""
@@ -89,6 +93,7 @@ class Gold:
             items_api.router(self.store, self.people, self.in_force, access),
             api.router(
                 self.desk,
+                self.hands,
                 self.checks,
                 pauses=self.pauses,
                 gate=self.gate,

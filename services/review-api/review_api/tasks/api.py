@@ -12,6 +12,7 @@ from review_api.accounts.roles import Principal
 from review_api.care.attendance import Attendance
 from review_api.docs import documented
 from review_api.gold.desk import GoldDesk
+from review_api.gold.hands import Hands
 from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.remarks.comments import Comments
@@ -72,7 +73,11 @@ class Task(BaseModel):
 
 
 class Tasks(BaseModel):
+    """What was handed out. `in_hand`, if that is nothing: the numbers of tasks (the first 100) that the same
+    person holds under earlier leases, from another window or a browser that is lost."""
+
     tasks: list[Task]
+    in_hand: list[int]
 
 
 class LeaseBody(BaseModel):
@@ -125,7 +130,13 @@ class Skipped(BaseModel):
 
 
 def router(
-    desk: GoldDesk, comments: Comments, attendance: Attendance, access: Access, claim_most: int
+    desk: GoldDesk,
+    hands: Hands,
+    comments: Comments,
+    *,
+    attendance: Attendance,
+    access: Access,
+    claim_most: int,
 ) -> APIRouter:
     """Return the routes about tasks."""
     routes = APIRouter(prefix="/v1", tags=["tasks"])
@@ -140,12 +151,13 @@ def router(
     async def claim(
         project: Project, by: Annotated[Principal, Depends(reviewer)], body: Claim | None = None
     ) -> Response:
-        """Hands out up to `count` tasks (never more than the server allows), those that the machine is least
-        sure of first, each under a lease. An empty list means that there is nothing to do now."""
+        """Hands out up to `count` tasks (never more than the server allows), in the order of the project,
+        each under a lease. An empty list means that nothing waits for this person now; `in_hand` then tells
+        what they hold already."""
         count = min(body.count if body else 1, claim_most)
         tasks = await desk.claim(by, project, count)
-        said = await comments.for_tasks(project, tasks)
-        return answer({"tasks": [shown(task, said.get(task.item_id, [])) for task in tasks]})
+        held = [] if tasks else await hands.held(project, by.name)
+        return answer(await shown_with_comments(comments, project, tasks, held))
 
     @routes.post(
         "/tasks/{task_id}/decision",
@@ -198,6 +210,14 @@ def router(
         return answer({"task_id": task_id, "lease": lease, "lease_until": end})
 
     return routes
+
+
+async def shown_with_comments(
+    comments: Comments, project: str, tasks: list[Claimed], held: list[int]
+) -> dict[str, Any]:
+    """Return tasks as a claim answers them, with what earlier raters say and what was held before."""
+    said = await comments.for_tasks(project, tasks)
+    return {"tasks": [shown(task, said.get(task.item_id, [])) for task in tasks], "in_hand": held}
 
 
 def shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 // The reviewer's desk: the tasks at hand, what was answered, and everything that keeps the two in step
 // with the server. It draws nothing; the page subscribes to it.
+import { Elsewhere } from "./elsewhere.js";
 import { Holds, giveBack, taskPath } from "./holds.js";
 import { call, segment } from "./http.js";
 import { keep } from "./kept.js";
@@ -44,6 +45,7 @@ export class Desk {
     this.late = new Map(); // item to an answer that came too late
     this.notices = [];
     this.noticeCount = 0;
+    this.elsewhere = new Elsewhere(this);
     this.lessons = []; // of tasks in training, to be read one after the other
     this.status = null;
     this.phase = "loading"; // loading | working | empty | forbidden | stopped
@@ -143,8 +145,9 @@ export class Desk {
 
   async claim(count) {
     const path = qualifying(this.project) ?? `/v1/projects/${segment(this.project.project)}/tasks/claim`;
-    const { tasks, serverNow } = await call("POST", path, { count });
+    const { tasks, in_hand: inHand, serverNow } = await call("POST", path, { count });
     this.take(tasks, serverNow);
+    this.elsewhere.hear(inHand);
     return tasks.length;
   }
 

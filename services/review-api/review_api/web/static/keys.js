@@ -14,6 +14,7 @@ export const ACTIONS = [
   { name: "larger", key: "+", what: "Larger text" },
   { name: "smaller", key: "-", what: "Smaller text" },
   { name: "goOn", key: "shift+n", what: "Put messages away; next task, when one was lost; try the connection now" },
+  { name: "takeOver", key: "shift+h", what: "Take the tasks here that you have in another window" },
   { name: "work", key: "shift+w", what: "My work" },
   { name: "theme", key: "shift+t", what: "Change the colours: system, light, dark" },
   { name: "projects", key: "shift+p", what: "Choose the project" },

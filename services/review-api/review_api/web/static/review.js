@@ -3,6 +3,7 @@ import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from 
 import { CommentDialog, FLAGS, FlagDialog, SkipDialog } from "./asking.js";
 import { Desk } from "./desk.js";
 import { count, decimal, plural } from "./format.js";
+import { InAnotherWindow } from "./elsewhere.js";
 import { useFocusKept } from "./focus.js";
 import { Icon } from "./icons.js";
 import { actionOf, keyOfAction, labelIndex, useKeys, useSingleKeys } from "./keys.js";
@@ -71,6 +72,7 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
     larger: textSize.larger,
     smaller: textSize.smaller,
     goOn: () => desk.goOn(),
+    takeOver: () => desk.current === null && desk.elsewhere.take(),
     work: () => location.assign(`/work${location.search}`),
     theme: () => press("[data-act=theme]"),
     projects: () => document.querySelector(".chooser select")?.focus(),
@@ -150,7 +152,7 @@ function Stage({ desk, project, veil, singleKeys, pressed, onChoose }) {
   if (desk.phase === "forbidden") return html`<${Blank} title="This account does not review">
     <p>Ask a manager for the reviewer role. The <a href="/dashboard${location.search}">dashboard</a> is open to you.</p>
   </${Blank}>`;
-  if (task === null) return html`<${NothingHere} desk=${desk} project=${project} />`;
+  if (task === null) return html`<${NothingHere} desk=${desk} project=${project} singleKeys=${singleKeys} />`;
   return html`
     <${TaskCard} task=${task} veil=${veil} onGiveBack=${() => desk.skip("")} />
     ${task.lost && html`<${LostTask} onNext=${() => desk.next()} />`}
@@ -158,13 +160,14 @@ function Stage({ desk, project, veil, singleKeys, pressed, onChoose }) {
   `;
 }
 
-function NothingHere({ desk, project }) {
+function NothingHere({ desk, project, singleKeys }) {
   if (desk.link.down) return html`<${Blank} title="That was all that had been loaded">
     <p>Your answers are safe. The next task comes with the connection.</p>
   </${Blank}>`;
   if (desk.rest !== null) return html`<${Resting} rest=${desk.rest} unsent=${desk.unsent} onOver=${() => desk.endRest()} />`;
   if (desk.phase === "stopped") return html`<${Blank} title="Not just now"><p>${desk.stop.message}</p></${Blank}>`;
   if (desk.phase !== "empty") return html`<div class="card task waiting" aria-busy="true"><span class="visually-hidden">Loading</span></div>`;
+  if (desk.elsewhere.count > 0) return html`<${InAnotherWindow} elsewhere=${desk.elsewhere} singleKeys=${singleKeys} />`;
   const done = desk.decidedToday;
   return html`<${Blank} title="All caught up">
     <p>Nothing in <strong>${project.spec.title}</strong> waits for you just now. New tasks show here by themselves.</p>

@@ -104,7 +104,8 @@ function marksOf(name, task) {
 
 export function LostTask({ onNext }) {
   return html`<div class="notice people" role="alert">
-    <p>This task lay idle for a while, so it went back to the others. Nothing was recorded for it.</p>
+    <p>This task is no longer yours here: it lay idle and went back to the others, or you took it over in another window. Nothing was
+      recorded for it here.</p>
     <button onClick=${onNext}>Next task</button>
   </div>`;
 }

@@ -1,0 +1,138 @@
+"""What a person holds under earlier claims, in another window or a browser that is lost; taking it over.
+
+Tasks and hidden checks are treated alike, and nothing in an answer tells them apart: they come by their item
+ids, and the fences are drawn in the order of the numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import asyncpg
+from labelmill.runtime.postgres import Database
+
+from review_api.accounts.roles import Principal
+from review_api.gold.checks import claimed_check
+from review_api.gold.draw import Draw
+from review_api.projects.in_force import InForce
+from review_api.tasks import sql as tasks_sql
+from review_api.tasks.skills import Entrance
+from review_api.tasks.store import Claimed
+
+_MOST_TOLD: Final = 100
+
+_HELD: Final = """
+-- $1 project, $2 reviewer, $3 how many
+SELECT task_id FROM (
+    SELECT task_id FROM assignments
+    WHERE project = $1 AND state = 'leased' AND lease_until > now() AND reviewer = $2
+    UNION ALL
+    SELECT task_id FROM gold_checks
+    WHERE project = $1 AND lease_until > now() AND label IS NULL AND reviewer = $2
+) h ORDER BY task_id LIMIT $3
+"""
+
+_FENCES: Final = "SELECT nextval('fences') AS fence FROM generate_series(1, $1::integer)"
+
+# What is being answered at this moment is stepped over: no take-over waits for a decision.
+_TAKE_TASKS: Final = """
+-- $1 reviewer, $2 seconds, $3 tasks, $4 their new fences
+WITH mine AS MATERIALIZED (
+    SELECT a.task_id, a.slot, k.fence
+    FROM unnest($3::bigint[], $4::bigint[]) AS k(task_id, fence)
+    CROSS JOIN LATERAL (
+        SELECT h.task_id, h.slot FROM assignments h
+        WHERE h.task_id = k.task_id AND h.reviewer = $1 AND h.state = 'leased' AND h.lease_until > now()
+        FOR UPDATE OF h SKIP LOCKED
+    ) a
+), leased AS (
+    UPDATE assignments a
+    SET fence = m.fence, leased_at = now(), lease_until = now() + make_interval(secs => $2)
+    FROM mine m WHERE a.task_id = m.task_id AND a.slot = m.slot
+    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
+)
+SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
+       t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
+       k.label AS kept, t.needed, l.pool, l.adjudicates
+FROM leased l
+JOIN tasks t USING (task_id)
+JOIN items i USING (project, item_id)
+JOIN routes r USING (project, item_id, guideline_version)
+LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $1
+"""
+
+_TAKE_CHECKS: Final = """
+-- $1 reviewer, $2 seconds, $3 checks, $4 their new fences
+WITH leased AS (
+    UPDATE gold_checks c
+    SET fence = k.fence, leased_at = now(), lease_until = now() + make_interval(secs => $2)
+    FROM unnest($3::bigint[], $4::bigint[]) AS k(task_id, fence)
+    WHERE c.task_id = k.task_id AND c.reviewer = $1 AND c.label IS NULL AND c.lease_until > now()
+    RETURNING c.*
+)
+SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until, g.item_id,
+       coalesce(g.content, i.content) AS content, g.metadata, l.suggested, l.purpose, r.label, r.confidence,
+       r.reasons, l.late AS kept, l.needed, l.pool
+FROM leased l
+JOIN gold_items g USING (gold_id)
+LEFT JOIN LATERAL (
+    SELECT content FROM items i
+    WHERE g.content IS NULL AND i.project = g.project AND i.item_id = g.item_id OFFSET 0
+) i ON true
+LEFT JOIN LATERAL (
+    SELECT label, confidence, reasons FROM routes r
+    WHERE r.project = g.project AND r.item_id = g.item_id ORDER BY guideline_version DESC LIMIT 1
+) r ON g.content IS NULL
+WHERE coalesce(g.content, i.content) IS NOT NULL
+"""
+
+
+class Hands:
+    """Knows what people hold, and moves it from one of their windows to another."""
+
+    def __init__(
+        self, database: Database, draw: Draw, in_force: InForce, entrance: Entrance, lease_seconds: float
+    ) -> None:
+        self._database = database
+        self._draw = draw
+        self._in_force = in_force
+        self._entrance = entrance
+        self._lease_seconds = lease_seconds
+
+    async def held(self, project: str, reviewer: str, most: int = _MOST_TOLD) -> list[int]:
+        """Return the numbers of up to `most` tasks that a person has in hand, ascending."""
+        rows = await self._database.pool.fetch(_HELD, project, reviewer, most)
+        return [row["task_id"] for row in rows]
+
+    async def take_over(self, by: Principal, project: str, count: int) -> list[Claimed]:
+        """Give up to `count` tasks that a person has in hand new leases; the earlier ones are lost.
+
+        Raises ApiError: 404; 403 of a gate.
+        """
+        version = await self._in_force.get(project)
+        await self._entrance.pools(by, version)
+        held = await self.held(project, by.name, count)
+        if not held:
+            return []
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            fences = [row["fence"] for row in await connection.fetch(_FENCES, len(held))]
+            taken = by.name, self._lease_seconds, held, fences
+            tasks = [Claimed(**row) for row in await connection.fetch(_TAKE_TASKS, *taken)]
+            checks = [claimed_check(row) for row in await connection.fetch(_TAKE_CHECKS, *taken)]
+            tasks = await _with_answers(connection, tasks)
+        rate = version.spec.review.gold.rate
+        shown = [self._shown(by, task, rate) for task in tasks]
+        return sorted([*shown, *checks], key=lambda task: task.item_id)
+
+    def _shown(self, by: Principal, task: Claimed, rate: float) -> Claimed:
+        """An ordinary task is blind now and then, as at its claim: most checks are."""
+        decoy = rate > 0 and task.answers is None and self._draw.is_decoy(task.task_id, by.name, rate)
+        return replace(task, blind=True) if decoy else task
+
+
+async def _with_answers(connection: asyncpg.Connection, tasks: Sequence[Claimed]) -> list[Claimed]:
+    asked = [task.task_id for task in tasks if task.adjudicates]
+    answers: dict[int, list[str]] = {task_id: [] for task_id in asked}
+    for row in await connection.fetch(tasks_sql.ANSWERS, asked) if asked else []:
+        answers[row["task_id"]].append(row["label"])
+    return [replace(task, answers=answers.get(task.task_id)) for task in tasks]
