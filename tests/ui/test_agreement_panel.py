@@ -159,7 +159,7 @@ async def test_too_little_is_explained(work: Workplace, reviewer: Reviewer) -> N
 
 async def test_decisions_that_saw_a_suggestion_are_named(work: Workplace, reviewer: Reviewer) -> None:
     await prepare(work)
-    await decided(work, [["praise"] * 2, ["other"] * 2] * 8, blind=False)
+    await decided(work, [["praise"] * 2, ["other"] * 2] * 30, blind=False)
     page = await as_manager(work, reviewer)
     await expect(page.locator(".findings")).to_have_attribute("data-state", "good")
     await expect(page.locator(".verdict")).to_contain_text("They saw the machine's suggestion")
@@ -181,7 +181,7 @@ async def test_axe_finds_nothing_in_it(
     work: Workplace, open_page: Open, axe: str, width: int, scheme: str
 ) -> None:
     await prepare(work)
-    await decided(work, mixed() if scheme == "light" else [["praise"] * 2, ["other"] * 2] * 8)
+    await decided(work, mixed() if scheme == "light" else [["praise"] * 2, ["other"] * 2] * 30)
     reviewer = await open_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     page = await as_manager(work, reviewer)
     if scheme == "light":

@@ -1,6 +1,8 @@
 """From decisions to comparisons and words, without a database."""
 
+import msgspec
 import pytest
+from labelmill.agreement import Figure
 from labelmill.kinds import kind_named
 from review_api.quality.comparing import Comparison, comparisons, confused
 from review_api.quality.units import Decision, Labels, Unit, units
@@ -99,8 +101,8 @@ def test_the_least_clear_label_comes_first_and_the_most_confused_pair() -> None:
     assert (second.labels, second.items) == (("yes", "no"), 1)
     people = compared(found, labels)["people", True]
     assert [one.label for one in people.labels][-1] == "yes"
-    said_in_words = verdict([people], [first, second])
-    assert said_in_words.state == "fair"
+    said_in_words = verdict([people], [first, second], 1)
+    assert said_in_words.state == "unknown"
     assert "least clear about “" in said_in_words.sentence
     assert "Most often confused are “no” and “maybe”: 10 of the 31 items" in said_in_words.sentence
 
@@ -109,6 +111,48 @@ def test_a_dominating_label_is_named() -> None:
     labels = Labels(["yes", "no"])
     said = [each for task in range(95) for each in both(task, "yes", "yes")]
     said += [each for task in range(95, 100) for each in both(task, "yes", "no")]
-    found = verdict([compared(units(said, labels, 0, FOREVER), labels)["people", True]], [])
+    found = verdict([compared(units(said, labels, 0, FOREVER), labels)["people", True]], [], 1)
     assert found.state == "poor"
     assert "One label dominates, where alpha is strict: AC1 is 0.95" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "state", "words"),
+    [
+        (0.85, 0.81, "good", "People agree well"),
+        (0.85, 0.79, "fair", "People seem to agree well, and surely agree in part"),
+        (0.75, 0.70, "fair", "People agree in part"),
+        (0.85, 0.66, "unknown", "People seem to agree well"),
+        (1.0, 0.4, "unknown", "People seem to agree well"),
+        (0.75, 0.66, "unknown", "People seem to agree in part"),
+        (0.85, None, "unknown", "People seem to agree well"),
+        (0.66, 0.5, "poor", "People often disagree"),
+    ],
+)
+def test_reliable_is_what_even_the_lower_end_says(
+    value: float, low: float | None, state: str, words: str
+) -> None:
+    labels = Labels(["yes", "no"])
+    said = [each for task in range(20) for each in both(task, "yes", "no" if task % 2 else "yes")]
+    people = compared(units(said, labels, 0, FOREVER), labels)["people", True]
+    alpha = Figure(value=value, low=low, high=None if low is None else 1.0, items=20, pairs=20)
+    found = verdict([msgspec.structs.replace(people, alpha=alpha, ac1=alpha)], [], 1)
+    assert found.state == state
+    assert found.sentence.startswith(f"{words}: alpha {value:.2f}")
+    assert ("too little to rely on labels" in found.sentence) == (state == "unknown")
+
+
+def test_after_a_new_guideline_what_is_not_known_is_how_far_people_agree_by_that() -> None:
+    labels = Labels(["yes", "no"])
+    said = [each for task in range(20) for each in both(task, "yes", "no" if task % 2 else "yes")]
+    few = [each for task in range(20, 23) for each in both(task, "yes", "no", guideline_version=2)]
+    people = compared(units([*said, *few], labels, 0, FOREVER), labels, 2)["people", True]
+    found = verdict([people], [], 2)
+    assert found.state == "unknown"
+    assert "by guideline version 2 is not known yet: of decisions made with it, only 3" in found.sentence
+    assert "Those made with other versions tell nothing about it." in found.sentence
+    alone = compared(units(few, labels, 0, FOREVER), labels, 2)["people", True]
+    for one in (found, verdict([alone], [], 2)):
+        assert "policy." not in one.sentence, "several people decide the same items already"
+    single = compared(units(few[:1], labels, 0, FOREVER), labels, 2)["people", True]
+    assert "Set policy.decisions_per_task" in verdict([single], [], 2).sentence

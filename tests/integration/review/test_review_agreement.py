@@ -95,7 +95,7 @@ async def test_what_saw_a_suggestion_is_kept_apart(review: Review) -> None:
     found = await agreement(review)
     assert of(found, "people", blind=True)["alpha"]["value"] is None
     assert of(found, "people", blind=False)["alpha"]["value"] == 1.0
-    assert found["verdict"]["state"] == "good"
+    assert found["verdict"]["state"] == "unknown", "of 12 items not even that nobody differed proves much"
     assert "They saw the machine's suggestion" in found["verdict"]["sentence"]
     await close([ann, ben])
 

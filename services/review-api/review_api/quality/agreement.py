@@ -77,7 +77,7 @@ def _compared(
         since=since,
         until=until,
         decisions=sum(len(unit.said) for unit in found),
-        verdict=verdict(compared, pairs),
+        verdict=verdict(compared, pairs, guideline_version),
         comparisons=compared,
         pairs=pairs,
     )

@@ -16,31 +16,45 @@ _DOMINATED: Final = 0.2
 """AC1 above alpha by which one label dominates."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`state` by alpha among people, blind if there is enough of that; `sentence` says on what evidence."""
+State = Literal["good", "fair", "poor", "unknown"]
 
-    state: Literal["good", "fair", "poor", "unknown"]
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """`state` by alpha among people, blind if there is enough of that; `sentence` says on what evidence.
+
+    Good and fair are what even the lower end of the interval reaches; poor is a value that bears no
+    conclusion; whatever lies between is unknown.
+    """
+
+    state: State
     sentence: str
 
 
-def verdict(compared: Sequence[Comparison], pairs: Sequence[Confused]) -> Verdict:
-    """Return what the comparisons among people come to."""
+def verdict(compared: Sequence[Comparison], pairs: Sequence[Confused], guideline_version: int) -> Verdict:
+    """Return what the comparisons among people come to, under the guideline that they are of."""
     among = [one for one in compared if one.between == "people"]
     basis = next((one for one in among if one.alpha.value is not None), None)
     if basis is None or basis.alpha.value is None:
-        return Verdict(state="unknown", sentence=_unknown(among))
-    value = basis.alpha.value
-    parts = [_finding(value) + f": alpha {figure(basis.alpha)} on {basis.alpha.items:,} items."]
+        return Verdict(state="unknown", sentence=_unknown(among, guideline_version))
+    value, state = basis.alpha.value, _state(basis.alpha.value, basis.alpha.low)
+    parts = [_finding(value, state) + f": alpha {figure(basis.alpha)} on {basis.alpha.items:,} items."]
+    if state == "unknown":
+        parts.append("That is too little to rely on labels: more items that several people decide will tell.")
     if not basis.blind:
         parts.append("They saw the machine's suggestion, which draws them together.")
     if basis.ac1.value is not None and basis.ac1.value - value > _DOMINATED:
         parts.append(f"One label dominates, where alpha is strict: AC1 is {figure(basis.ac1)}.")
     if value < RELIABLE:
         parts += _unclear(basis, pairs)
-    state: Literal["good", "fair", "poor"] = (
-        "good" if value >= RELIABLE else "fair" if value >= TENTATIVE else "poor"
-    )
     return Verdict(state=state, sentence=" ".join(parts))
+
+
+def _state(value: float, low: float | None) -> State:
+    if value < TENTATIVE:
+        return "poor"
+    if low is None or low < TENTATIVE:
+        return "unknown"
+    return "good" if low >= RELIABLE else "fair"
 
 
 def figure(found: Figure) -> str:
@@ -50,10 +64,15 @@ def figure(found: Figure) -> str:
     return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
-def _finding(value: float) -> str:
-    if value >= RELIABLE:
+def _finding(value: float, state: State) -> str:
+    if state == "poor":
+        return "People often disagree"
+    if state == "good":
         return "People agree well"
-    return "People agree in part" if value >= TENTATIVE else "People often disagree"
+    if state == "fair" and value < RELIABLE:
+        return "People agree in part"
+    degree = "well" if value >= RELIABLE else "in part"
+    return f"People seem to agree {degree}" + (", and surely agree in part" if state == "fair" else "")
 
 
 def _unclear(basis: Comparison, pairs: Sequence[Confused]) -> list[str]:
@@ -72,8 +91,16 @@ def _unclear(basis: Comparison, pairs: Sequence[Confused]) -> list[str]:
     return found
 
 
-def _unknown(among: Sequence[Comparison]) -> str:
+def _unknown(among: Sequence[Comparison], guideline_version: int) -> str:
     most = max(among, key=lambda one: one.alpha.items)
+    others = [week for one in among for week in one.weeks if week.guideline_version != guideline_version]
+    if any(week.percent.items for week in others):
+        return (
+            f"How far people agree by guideline version {guideline_version} is not known yet: of decisions "
+            f"made with it, {most.alpha.undefined}. Those made with other versions tell nothing about it."
+        )
+    if most.alpha.items:
+        return f"How far people agree is not known yet: {most.alpha.undefined}."
     return (
         f"How far people agree is not known: {most.alpha.undefined}. Set policy.decisions_per_task or "
         "policy.audit_raters to 2 or more, and several people decide the same items."

@@ -10,7 +10,7 @@ import { useForManagers } from "./session.js";
 const REFRESH_MS = 120_000;
 const MOST_WEEKS = 12;
 const STATES = {
-  good: ["check", "Reliable"],
+  good: ["check", "Reliable"], // even by the lower end of the interval
   fair: ["gathering", "Tentative"],
   poor: ["alarm", "Not reliable"],
   unknown: ["help", "Not known yet"],
@@ -32,7 +32,8 @@ export function AgreementSection({ agreement, project }) {
   return html`<section class="agreement" aria-labelledby="agreement-heading">
     <h2 id="agreement-heading">Agreement</h2>
     <${Verdict} agreement=${agreement} people=${people} machine=${shown(agreement, "machine")} />
-    ${people.alpha.value !== null && html`<div class="charts"><${ByLabel} people=${people} /><${ByWeek} people=${people} /></div>`}
+    ${known(people) && html`<div class="charts">
+      ${people.alpha.value !== null && html`<${ByLabel} people=${people} />`}<${ByWeek} people=${people} /></div>`}
     ${agreement.pairs.length > 0 && html`<${Confused} agreement=${agreement} project=${project} />`}
   </section>`;
 }
@@ -40,7 +41,13 @@ export function AgreementSection({ agreement, project }) {
 // Blind decisions where there are enough of them: a suggestion draws answers together.
 function shown(agreement, between) {
   const [blind, suggested] = agreement.comparisons.filter((one) => one.between === between);
-  return blind.alpha.value === null && suggested.alpha.items > blind.alpha.items ? suggested : blind;
+  const more = suggested.alpha.items > blind.alpha.items || (known(suggested) && !known(blind));
+  return blind.alpha.value === null && more ? suggested : blind;
+}
+
+// By this guideline or by another, which a week tells of.
+function known(one) {
+  return one.alpha.value !== null || one.weeks.some((week) => week.alpha.value !== null);
 }
 
 function coefficient(value) {
