@@ -11,7 +11,8 @@ from labelmill.projects import ProjectSpec
 
 from labelmill_cli.api import Api
 from labelmill_cli.errors import CliError
-from labelmill_cli.replaying.recorded import DECODER
+from labelmill_cli.output import err
+from labelmill_cli.replaying.recorded import DECODER, is_withheld
 from labelmill_cli.replaying.replay import Replay, replayed
 from labelmill_cli.replaying.survey import Survey
 from labelmill_cli.replaying.tally import Rates
@@ -59,8 +60,17 @@ def replay_of(api: Api, project: str, spec: ProjectSpec) -> Replay:
 def _fetched(api: Api, project: str, kept: IO[bytes], expected: int | None) -> Survey:
     survey = Survey()
     for line in _counted(api.routes(project), "reading routes", expected):
+        if is_withheld(line):
+            survey.withheld += 1
+            continue
         survey.add(DECODER.decode(line))
         kept.write(line + b"\n")
+    if survey.withheld:
+        err.print(
+            f"{survey.withheld:,} routes are left out: you may be asked about their items in a blind check; "
+            "an account that does not review is told all",
+            soft_wrap=True,
+        )
     if not survey.routes:
         raise NothingRecorded(f"project {project} has no routes yet: there is nothing to replay")
     return survey

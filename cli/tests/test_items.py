@@ -152,8 +152,14 @@ def test_export_as_json_lines(labelmill: Labelmill, api: Any, tmp_path: Path) ->
     assert (told["rows"], told["file"], told["bytes"]) == (2, "labels.jsonl", len(LABELS))
 
 
-def manifest_line(rows: int = 2) -> bytes:
-    manifest = {"project": "tweets", "rows": rows, "sha256": hashlib.sha256(LABELS).hexdigest()}
+def test_an_export_says_how_many_labels_are_held_back(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS + manifest_line(by_decider={"withheld": 2}))
+    done = labelmill("export", "-p", "tweets", "-o", str(tmp_path / "labels.jsonl"))
+    assert "2 of the labels are held back: you may be asked about their items in a blind check" in done.err
+
+
+def manifest_line(rows: int = 2, **fields: Any) -> bytes:
+    manifest = fields | {"project": "tweets", "rows": rows, "sha256": hashlib.sha256(LABELS).hexdigest()}
     return json.dumps({"manifest": manifest}, separators=(",", ":")).encode() + b"\n"
 
 

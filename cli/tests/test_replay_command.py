@@ -128,6 +128,18 @@ def test_routes_that_do_not_come_out_again_are_told(
     assert "warning: 1 of 1 routes come out otherwise" in done.err
 
 
+def test_routes_that_are_held_back_are_left_out_and_told(
+    labelmill: Labelmill, recorded: Any, tmp_path: Path
+) -> None:
+    held = line(0, 0.5) | dict.fromkeys(["label", "confidence", "probabilities", "votes", "reasons"])
+    lines = [held | {"withheld": True}, line(1, 0.95), line(2, 0.95)]
+    recorded.answers.pop(f"{PATH}/routes")
+    recorded.on(f"{PATH}/routes", b"".join(json.dumps(each).encode() + b"\n" for each in lines))
+    done = labelmill("replay", "--policy", policy_file(tmp_path), "tweets", "--json")
+    assert json.loads(done.out)["routes"] == 2
+    assert "1 routes are left out: you may be asked about their items in a blind check" in done.err
+
+
 def test_a_project_without_routes_cannot_be_replayed(
     labelmill: Labelmill, recorded: Any, tmp_path: Path
 ) -> None:

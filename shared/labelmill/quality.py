@@ -81,6 +81,11 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int = 0
     """Texts kept out of evaluation since they resemble one that served training."""
 
+    def named(self) -> set[str]:
+        """Return the items that are named: examples and suspects."""
+        examples = {example.item_id for part in self.slices for example in part.examples}
+        return examples | {suspect.item_id for suspect in self.suspects}
+
     def without(self, items: Collection[str]) -> "Quality":
         """Return all but what names one of `items`: examples and suspects. The figures are as they were."""
         slices = [

@@ -98,9 +98,20 @@ def export(
         count = _write(lines, output)
     if output is not None and isinstance(labels, Described):
         write_manifest(output, labels.manifest)
+        _tell_withheld(labels.manifest)
     # CSV has a header besides the labels.
     where = f" to {output}" if output else ""
     err.print(f"{count - (format is Format.CSV):,} labels written{where}", soft_wrap=True)
+
+
+def _tell_withheld(manifest: dict[str, Any]) -> None:
+    withheld = manifest.get("by_decider", {}).get("withheld", 0)
+    if withheld:
+        err.print(
+            f"{withheld:,} of the labels are held back: you may be asked about their items in a blind check; "
+            "an account that does not review is given all",
+            soft_wrap=True,
+        )
 
 
 def _in_words(counts: dict[str, int]) -> str:

@@ -91,4 +91,16 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class _Mark(msgspec.Struct, frozen=True, gc=False):
+    withheld: bool = False
+
+
+_MARK: Final = msgspec.json.Decoder(_Mark)
+
+
+def is_withheld(line: bytes) -> bool:
+    """Return whether a line tells no label: who reads it may be asked about the item in a blind check."""
+    return _MARK.decode(line).withheld
+
+
 DECODER: Final = msgspec.json.Decoder(Recorded)

@@ -11,6 +11,8 @@ class Survey:
 
     def __init__(self) -> None:
         self.routes = 0
+        self.withheld = 0
+        """Routes held back from who reads them, and left out of everything else."""
         self.decisions = 0
         self.versions: set[int] = set()
         """Versions of the project under which something was routed."""

@@ -35,6 +35,7 @@ from review_api.http import MOST_BODY_BYTES, BodyLimit, Shell, install_error_ans
 from review_api.items import api as items_api
 from review_api.items import lineage_api
 from review_api.items.admission import Admission
+from review_api.items.blind import BlindChecks
 from review_api.items.ingestion import Ingestor
 from review_api.items.listing import Listing
 from review_api.items.store import ItemStore
@@ -233,10 +234,13 @@ def _add_http(
             published=Published(database),
             rereviews=Rereviews(database),
             projects=projects,
+            blind=BlindChecks(database),
             access=access,
         ),
         rights_api.router(ErasureStore(database), access),
-        quality_api.router(Agreements(decisions, in_force), decisions, projects, access),
+        quality_api.router(
+            Agreements(decisions, in_force, BlindChecks(database)), decisions, projects, access
+        ),
         *guidelines_wiring.routers(database, projects, publishing, gold.desk, access),
         *care.routers,
         *gold.routers(access, settings.claim_most),

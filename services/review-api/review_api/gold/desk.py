@@ -88,7 +88,9 @@ class GoldDesk:
         now = _now()
         free = in_turn(self._draw, by.name, suitable(items, record, version.spec, pools, now), record, now)
         if stage == "trained":
-            hidden = [gold_id for gold_id in free if not record.is_given_away(gold_id)]
+            # Who manages the project can read its gold: a check would tell nothing of them.
+            reads = by.may(("manager",), project)
+            hidden = [] if reads else [gold_id for gold_id in free if not record.is_given_away(gold_id)]
             return await self._mixed(by, version, pools, hidden, count)
         return await self._hand_out(by, version, free, count, "training")
 

@@ -14,6 +14,7 @@ from review_api.gold.people import People
 from review_api.gold.reading import Refused, read
 from review_api.gold.store import GoldStore
 from review_api.http import answer
+from review_api.items.blind import reviewer_in
 from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
 
@@ -133,9 +134,10 @@ def router(store: GoldStore, people: People, in_force: InForce, access: Access) 
     )
     async def candidates(project: Project, by: Annotated[Principal, Depends(manager)]) -> Response:
         """The newest that several people settled with one voice, or an expert. Those the machine got wrong
-        come first: only these can be shown with a suggestion that must not be followed."""
+        come first: only these can be shown with a suggestion that must not be followed. Left out is of
+        what you may be asked in a blind check."""
         await in_force.get(project)
-        return answer({"candidates": await store.candidates(project)})
+        return answer({"candidates": await store.candidates(project, reviewer_in(project, by))})
 
     @routes.delete(
         "/gold/{item_id:path}",

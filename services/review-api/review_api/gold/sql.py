@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from review_api.items.blind import withheld
+
 ITEM_SAMPLE: Final = "SELECT item_id FROM items WHERE project = $1 ORDER BY project, item_id LIMIT 1"
 
 TAKEN_IDS: Final = """
@@ -98,8 +100,9 @@ CROSS JOIN LATERAL (
 ) i
 WHERE (d.expert OR (d.people > 1 AND d.others = 0))
   AND NOT EXISTS (SELECT FROM gold_items g WHERE (g.project, g.item_id) = (t.project, t.item_id))
+  AND NOT {withheld}
 ORDER BY corrected DESC, t.decided_at DESC LIMIT $4
-"""
+""".replace("{withheld}", withheld("t", "$5"))
 
 _HISTORY: Final = """
 SELECT c.reviewer, c.task_id, c.gold_id, c.purpose, c.suggested, g.skill, g.label AS truth, c.label AS said,

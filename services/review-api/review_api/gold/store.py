@@ -120,9 +120,10 @@ class GoldStore:
             for row in rows
         ]
 
-    async def candidates(self, project: str) -> list[Candidate]:
+    async def candidates(self, project: str, reviewer: str | None) -> list[Candidate]:
+        """Return the best candidates, of which `reviewer` may be handed no blind task."""
         rows = await self._database.pool.fetch(
-            sql.CANDIDATES, project, _LOOKED_AT, _MOST_CHARACTERS, _MOST_CANDIDATES
+            sql.CANDIDATES, project, _LOOKED_AT, _MOST_CHARACTERS, _MOST_CANDIDATES, reviewer
         )
         return [Candidate(**{**row, "label": _decoded(row["label"])}) for row in rows]
 

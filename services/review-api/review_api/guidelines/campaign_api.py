@@ -13,6 +13,7 @@ from review_api.guidelines.campaign_store import Act, Campaign, Campaigns, Mode
 from review_api.guidelines.choosing import Choosing
 from review_api.guidelines.selection import MOST_TEXTS, By, Selection
 from review_api.http import answer
+from review_api.items.blind import reviewer_in
 from review_api.projects.api import Project
 
 CampaignId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
@@ -92,12 +93,15 @@ class CampaignList(BaseModel):
 
 class CampaignItem(BaseModel):
     item_id: str
-    place: float = Field(description="0 lies on the boundary; the lowest goes first")
+    place: float | None = Field(description="0 lies on the boundary; the lowest goes first")
     people: bool
     state: ItemState
     content: str | None
     label: Any = Field(description="the final label now")
     source: Literal["machine", "people"] | None
+    label_withheld: bool = Field(
+        description="you may be asked about it in a blind check: label and place are null"
+    )
 
 
 class CampaignItems(BaseModel):
@@ -155,13 +159,13 @@ def router(choosing: Choosing, campaigns: Campaigns, access: Access) -> APIRoute
     async def items(
         project: Project,
         campaign_id: CampaignId,
-        _: Annotated[Principal, Depends(manager)],
+        by: Annotated[Principal, Depends(manager)],
         state: ItemState = "waiting",
         count: Annotated[int, Query(ge=1, le=200)] = 20,
     ) -> Response:
         """Those in one state, the next first."""
         campaign = await campaigns.get(project, campaign_id)
-        return answer({"items": await campaigns.items(campaign, state, count)})
+        return answer({"items": await campaigns.items(campaign, state, count, reviewer_in(project, by))})
 
     @routes.post(
         "/{campaign_id}/{act}",

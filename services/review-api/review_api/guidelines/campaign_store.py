@@ -12,6 +12,7 @@ from review_api.accounts.audit import record
 from review_api.errors import ApiError
 from review_api.guidelines.estimating import Estimate
 from review_api.guidelines.selection import Selection
+from review_api.items.blind import withheld
 
 Mode = Literal["relabel", "re-review"]
 Act = Literal["start", "pause", "resume", "cancel"]
@@ -52,15 +53,17 @@ RETURNING {columns}
 """.replace("{columns}", COLUMNS)
 
 _FIRST_ITEMS: Final = """
-SELECT c.item_id, c.place, c.people, c.state, left(i.content, 600) AS content, f.label, f.source
+SELECT c.item_id, CASE WHEN NOT w.withheld THEN c.place END AS place, c.people, c.state,
+       left(i.content, 600) AS content, f.label, f.source, w.withheld AS label_withheld
 FROM (
-    SELECT * FROM campaign_items WHERE campaign_id = $2 AND state = $3
+    SELECT *, $1::text AS project FROM campaign_items WHERE campaign_id = $2 AND state = $3
     ORDER BY campaign_id, state, people, place, item_id LIMIT $4
 ) c
 LEFT JOIN items i ON i.project = $1 AND i.item_id = c.item_id
-LEFT JOIN final_labels f ON f.project = $1 AND f.item_id = c.item_id
+CROSS JOIN LATERAL (SELECT {withheld} AS withheld) w
+LEFT JOIN final_labels f ON f.project = $1 AND f.item_id = c.item_id AND NOT w.withheld
 ORDER BY c.place, c.item_id
-"""
+""".replace("{withheld}", withheld("c", "$5"))
 
 _MOVES: Final[Mapping[Act, tuple[list[str], str]]] = {
     "start": (["planned"], "running"),
@@ -163,11 +166,14 @@ class Campaigns:
             raise ApiError(409, "wrong_state", detail)
         return campaign_of(row)
 
-    async def items(self, campaign: Campaign, state: str, most: int) -> list[dict[str, Any]]:
+    async def items(
+        self, campaign: Campaign, state: str, most: int, reviewer: str | None = None
+    ) -> list[dict[str, Any]]:
         """Return the next items that are in a state, nearest to the boundary first, with the beginning of
-        their texts and their final labels (JSON)."""
+        their texts and their final labels (JSON); without the label where `reviewer` may be handed a blind
+        task of the item."""
         rows = await self._database.pool.fetch(
-            _FIRST_ITEMS, campaign.project, campaign.campaign_id, state, most
+            _FIRST_ITEMS, campaign.project, campaign.campaign_id, state, most, reviewer
         )
         return [{**row, "label": msgspec.Raw((row["label"] or "null").encode())} for row in rows]
 

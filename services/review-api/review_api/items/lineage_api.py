@@ -11,6 +11,7 @@ from review_api.accounts.roles import Principal
 from review_api.docs import documented
 from review_api.errors import ApiError, unknown_project
 from review_api.http import answer
+from review_api.items.blind import reviewer_in
 from review_api.items.listing import Listing, Wanted
 from review_api.items.sight import item_shown, sight
 from review_api.items.store import ItemStore
@@ -117,8 +118,7 @@ def router(items: ItemStore, listing: Listing, projects: ProjectStore, access: A
         if not await projects.exists(project):
             raise unknown_project(project)
         wanted = Wanted(query.after, query.prefix, query.label, query.source)
-        reviewer = by.name if by.may(("reviewer",), project) else None
-        return answer(await listing.page(project, wanted, query.limit, reviewer))
+        return answer(await listing.page(project, wanted, query.limit, reviewer_in(project, by)))
 
     @routes.get(
         "/items/{item_id:path}/lineage", summary="Tell all that happened to an item", responses=refusals

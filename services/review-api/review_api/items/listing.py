@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from labelmill.runtime.postgres import Database
 
+from review_api.items.blind import withheld
 from review_api.items.keys import end_of_prefix
 
 MOST_SCANNED: Final = 5000
@@ -30,19 +31,7 @@ FROM (
       AND ($5::text IS NULL OR item_id <= $5)
     ORDER BY item_id
 ) i
--- The same that items/sight.py says of one item: a blind task is open, and whoever asks may be given it.
-CROSS JOIN LATERAL (
-    SELECT $9::text IS NOT NULL AND EXISTS (
-        SELECT FROM tasks t
-        WHERE t.project = i.project AND t.item_id = i.item_id AND t.decided < t.needed
-          AND (t.blind OR EXISTS (SELECT FROM rereviews x WHERE x.task_id = t.task_id OFFSET 0))
-          AND NOT EXISTS (
-              SELECT FROM assignments a
-              WHERE a.task_id = t.task_id AND a.reviewer = $9 AND a.state = 'decided' OFFSET 0
-          )
-        OFFSET 0
-    ) AS withheld
-) w
+CROSS JOIN LATERAL (SELECT {withheld} AS withheld) w
 LEFT JOIN LATERAL (
     SELECT * FROM final_labels l
     WHERE l.project = i.project AND l.item_id = i.item_id AND NOT w.withheld OFFSET 0
@@ -50,7 +39,7 @@ LEFT JOIN LATERAL (
 WHERE ($6::text IS NULL OR f.label @> to_jsonb($6::text))
   AND ($7::text IS NULL OR coalesce(f.source, 'none') = $7)
 ORDER BY i.item_id LIMIT $8
-""".replace("{excerpt}", str(_EXCERPT))
+""".replace("{excerpt}", str(_EXCERPT)).replace("{withheld}", withheld("i", "$9"))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ import importlib.metadata
 import time
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
+from labelmill.quality import Quality
 from pydantic import BaseModel, Field
 
 from review_api.accounts.access import Access
@@ -14,6 +16,7 @@ from review_api.docs import Responses, documented
 from review_api.errors import unknown_project
 from review_api.gold.calm import CalmFigures
 from review_api.http import answer
+from review_api.items.blind import BlindChecks, reviewer_in
 from review_api.ledger.export import Export
 from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
 from review_api.ledger.manifest import Manifest, Origin
@@ -96,6 +99,8 @@ class Promise(BaseModel):
 
     acceptance: dict[str, Any] | None
     quality: dict[str, Any] | None
+    suspects_withheld: int = Field(description="of `quality`: you may be asked about them in a blind check")
+    examples_withheld: int = Field(description="the same, of the examples in its slices")
     rereviews: RereviewsShown
     spent_today_usd: float = Field(description="cost of the machine since midnight UTC")
     usd_per_day: float | None = Field(description="the cap in force; null: none")
@@ -143,6 +148,7 @@ def router(
     published: Published,
     rereviews: Rereviews,
     projects: ProjectStore,
+    blind: BlindChecks,
     access: Access,
 ) -> APIRouter:
     """Return the routes about figures and final labels."""
@@ -188,7 +194,7 @@ def router(
         return answer(
             {
                 "acceptance": found.get("acceptance"),
-                "quality": found.get("quality"),
+                **await _quality_for(reviewer_in(project, by), project, found.get("quality"), blind),
                 "rereviews": await rereviews.counts(project),
                 "spent_today_usd": await figures.spent_today(project),
                 "usd_per_day": version.spec.budget.usd_per_day,
@@ -211,7 +217,8 @@ def router(
         """In the order of the item ids. What becomes final while the export runs may or may not be in it.
         Items that say where they come from have it under `provenance`; owners are pseudonyms of this export,
         unless named. The line `manifest` counts the lines before it, by licence, source and consent, with
-        their number and SHA-256."""
+        their number and SHA-256. `withheld`: you may be asked about the item in a blind check, so its line
+        tells no label; the manifest counts these lines under `by_decider`."""
         in_force = await _in_force(projects, project)
         origin = Origin(
             project=project,
@@ -228,6 +235,7 @@ def router(
             Manifest(origin, names_owners=owners),
             content=content,
             ends_with_manifest=manifest,
+            reviewer=reviewer_in(project, by),
         )
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
@@ -243,10 +251,29 @@ def router(
         """In the order of the item ids. With it another policy can be tried on what was done, without paying
         anything again; `decided_label` is null while people have not settled the item, and stays what
         they said first if a doubtful decision is made again. `withdrawn`: people were asked, and then new
-        evidence made it needless."""
-        return StreamingResponse(recorded.lines(project), media_type="application/x-ndjson")
+        evidence made it needless. `withheld`: you may be asked about the item in a blind check, so what tells
+        a label is null."""
+        lines = recorded.lines(project, reviewer_in(project, by))
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     return routes
+
+
+async def _quality_for(
+    reviewer: str | None, project: str, told: msgspec.Raw | None, blind: BlindChecks
+) -> dict[str, Any]:
+    if told is None or reviewer is None:
+        return {"quality": told, "suspects_withheld": 0, "examples_withheld": 0}
+    quality = msgspec.json.decode(told, type=Quality)
+    shown = quality.without(await blind.among(project, quality.named(), reviewer))
+    return {
+        "quality": shown,
+        "suspects_withheld": len(quality.suspects) - len(shown.suspects),
+        "examples_withheld": sum(
+            len(one.examples) - len(other.examples)
+            for one, other in zip(quality.slices, shown.slices, strict=True)
+        ),
+    }
 
 
 async def _in_force(projects: ProjectStore, project: str) -> Version:

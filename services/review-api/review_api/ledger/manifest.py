@@ -9,6 +9,9 @@ from typing import Any, Final
 
 FORMAT: Final = "labelmill-export/1"
 
+WITHHELD: Final = "withheld"
+"""Counted as the decider of labels that are held back from who exports."""
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -9,6 +9,7 @@ import msgspec
 from labelmill.kinds import kind_named
 
 from review_api.errors import ApiError
+from review_api.items.blind import BlindChecks
 from review_api.projects.in_force import InForce
 from review_api.quality import comparing
 from review_api.quality.comparing import Comparison, Confused
@@ -22,7 +23,8 @@ MOST_DECISIONS: Final = 20_000
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer. Figures are of one guideline, those by week of all; it rests on `decisions`, and
-    is `limited` if there may be more in the window. `contents` are beginnings of the examples' texts."""
+    is `limited` if there may be more in the window. `contents` are beginnings of the examples' texts;
+    `examples_withheld` are left out, for who asks may be handed a blind task of their items."""
 
     guideline_version: int
     since: int
@@ -33,20 +35,29 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[Confused]
     limited: bool = False
     contents: dict[str, str] = {}
+    examples_withheld: int = 0
 
 
 class Agreements:
     """Answers how far people agree. The arithmetic runs beside the event loop, for one request at a time."""
 
-    def __init__(self, decisions: Decisions, projects: InForce) -> None:
+    def __init__(self, decisions: Decisions, projects: InForce, blind: BlindChecks) -> None:
         self._decisions = decisions
+        self._blind = blind
         self._projects = projects
         self._turn = asyncio.Lock()
 
     async def of(
-        self, project: str, since: int = 0, until: int | None = None, guideline_version: int | None = None
+        self,
+        project: str,
+        since: int = 0,
+        until: int | None = None,
+        guideline_version: int | None = None,
+        *,
+        reviewer: str | None = None,
     ) -> Agreement:
-        """Return the agreement on tasks that were settled from `since` until `until` (Unix milliseconds).
+        """Return the agreement on tasks that were settled from `since` until `until` (Unix milliseconds),
+        with no example of which `reviewer` may be handed a blind task.
 
         Raises ApiError 404 if there is no such project, or no such guideline of it.
         """
@@ -61,8 +72,15 @@ class Agreements:
             window = {"guideline_version": wanted, "since": since, "until": end}
             found = await asyncio.to_thread(_compared, read, labels, version.spec.kind, **window)
         items = {example.item_id for pair in found.pairs for example in pair.examples}
-        contents = await self._decisions.contents(project, sorted(items))
-        return msgspec.structs.replace(found, limited=limited, contents=contents)
+        held = await self._blind.among(project, items, reviewer)
+        contents = await self._decisions.contents(project, sorted(items - held))
+        return msgspec.structs.replace(
+            found,
+            limited=limited,
+            contents=contents,
+            pairs=[pair.without(held) for pair in found.pairs],
+            examples_withheld=len(held),
+        )
 
 
 def _compared(

@@ -11,6 +11,7 @@ from review_api.accounts.roles import Principal
 from review_api.docs import Responses, documented
 from review_api.errors import unknown_project
 from review_api.http import answer
+from review_api.items.blind import reviewer_in
 from review_api.projects.api import Project
 from review_api.projects.store import ProjectStore
 from review_api.quality.agreement import MOST_DECISIONS, Agreements
@@ -97,6 +98,9 @@ class AgreementShown(BaseModel):
     comparisons: list[ComparisonShown]
     pairs: list[ConfusedShown] = Field(description="the most confused first")
     contents: dict[str, str] = Field(description="beginnings of the examples' texts, by item")
+    examples_withheld: int = Field(
+        description="examples left out: you may be asked about their items in a blind check"
+    )
 
 
 _DECISIONS: Responses = {
@@ -132,7 +136,10 @@ def router(agreements: Agreements, decisions: Decisions, projects: ProjectStore,
     ) -> Response:
         """On settled tasks. Decisions that were taken back do not count, nor do those of a second look at
         doubtful decisions: it is taken where the machine contradicts."""
-        return answer(await agreements.of(project, since, until, guideline_version))
+        found = await agreements.of(
+            project, since, until, guideline_version, reviewer=reviewer_in(project, by)
+        )
+        return answer(found)
 
     @routes.get(
         "/decisions",
@@ -142,9 +149,12 @@ def router(agreements: Agreements, decisions: Decisions, projects: ProjectStore,
     )
     async def exported(by: Annotated[Principal, Depends(manager)], project: Project) -> Response:
         """Every decision in the order of time, also of tasks that are not settled yet; with it agreement
-        can be worked out elsewhere. `again`: a second look at a doubtful decision."""
+        can be worked out elsewhere. `again`: a second look at a doubtful decision. `withheld`: you may be
+        asked about the item in a blind check, so its labels are null."""
         if not await projects.exists(project):
             raise unknown_project(project)
-        return StreamingResponse(decisions.lines(project), media_type="application/x-ndjson")
+        return StreamingResponse(
+            decisions.lines(project, reviewer_in(project, by)), media_type="application/x-ndjson"
+        )
 
     return routes

@@ -1,7 +1,7 @@
 """How far people agree with each other and with the machine, from the units of a window of time. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import combinations
 from typing import Final, Literal
 
@@ -83,6 +83,11 @@ class Confused(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     either: int
     examples: list[Example]
+
+    def without(self, items: Collection[str]) -> "Confused":
+        """Return the same with no example of `items`."""
+        kept = [example for example in self.examples if example.item_id not in items]
+        return msgspec.structs.replace(self, examples=kept)
 
 
 def comparisons(

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from labelmill.runtime.postgres import Database
 
+from review_api.items.blind import withheld
 from review_api.quality.units import Decision
 
 _PAGE_ROWS: Final = 2000
@@ -55,7 +56,8 @@ CROSS JOIN LATERAL (
 
 _PAGE: Final = """
 SELECT d.item_id, d.reviewer, d.label, r.label AS machine_label, t.blind OR a.again AS blind, a.again,
-       d.guideline_version, d.seconds, d.at AS decided_at, d.decided_at AS place, d.task_id, d.slot
+       d.guideline_version, d.seconds, {withheld} AS withheld, d.at AS decided_at, d.decided_at AS place,
+       d.task_id, d.slot
 FROM (
     SELECT *, (extract(epoch FROM decided_at) * 1000)::bigint AS at FROM decisions
     WHERE project = $1 AND (decided_at, task_id, slot) > ($2, $3, $4)
@@ -65,7 +67,7 @@ JOIN assignments a USING (task_id, slot)
 JOIN tasks t USING (task_id)
 JOIN routes r ON (r.project, r.item_id, r.guideline_version) = (t.project, t.item_id, t.guideline_version)
 ORDER BY d.decided_at, d.task_id, d.slot
-"""
+""".replace("{withheld}", withheld("d", "$6"))
 
 _encoder = msgspec.json.Encoder()
 
@@ -100,11 +102,12 @@ class Decisions:
         rows = await self._database.pool.fetch(_CONTENTS, project, list(items), _MOST_CHARACTERS)
         return {row["item_id"]: row["content"] for row in rows}
 
-    async def lines(self, project: str) -> AsyncIterator[bytes]:
-        """Yield every decision of `project` as a line of JSON, in parts, the oldest first."""
+    async def lines(self, project: str, reviewer: str | None = None) -> AsyncIterator[bytes]:
+        """Yield every decision of `project` as a line of JSON, in parts, the oldest first; without labels
+        where `reviewer` may be handed a blind task of the item."""
         place: tuple[Any, ...] = (_BEGINNING, 0, -1)
         while True:
-            rows = await self._database.pool.fetch(_PAGE, project, *place, _PAGE_ROWS)
+            rows = await self._database.pool.fetch(_PAGE, project, *place, _PAGE_ROWS, reviewer)
             if rows:
                 yield _encoder.encode_lines([_line(row) for row in rows])
             if len(rows) < _PAGE_ROWS:
@@ -115,5 +118,7 @@ class Decisions:
 def _line(row: Any) -> dict[str, Any]:
     line = {name: value for name, value in row.items() if name not in ("place", "task_id", "slot")}
     for name in ("label", "machine_label"):
-        line[name] = msgspec.Raw(row[name].encode())
+        line[name] = None if row["withheld"] else msgspec.Raw(row[name].encode())
+    if not row["withheld"]:
+        del line["withheld"]
     return line

@@ -149,7 +149,7 @@ function Sample({ base, campaign }) {
 function SampleItems({ path }) {
   const found = useFetched(path);
   return html`<ul class="sample">${found?.items.map((item) => html`<li key=${item.item_id}>
-    <p class="clamp">${item.content}</p><p class="fine">${item.label} by ${item.source === "people" ? "people" : "the machine"}, item <code>${item.item_id}</code></p>
+    <p class="clamp">${item.content}</p><p class="fine">${item.label_withheld ? "hidden: a blind check waits" : `${item.label} by ${item.source === "people" ? "people" : "the machine"}`}, item <code>${item.item_id}</code></p>
   </li>`)}</ul>`;
 }
 

@@ -118,8 +118,8 @@ function Price({ status, spec }) {
 }
 
 function Suspects({ promise }) {
-  const { quality, rereviews } = promise;
-  const number = quality.suspects.length;
+  const { quality, rereviews, suspects_withheld: withheld } = promise;
+  const number = quality.suspects.length + withheld;
   const found = number > 0 ? "likely slips of people" : "no decision looks like a slip now";
   return html`<${Meter} name="Doubtful decisions" value=${count(number)} about=${`${found}; ${lookedAtAgain(rereviews)}`} />`;
 }
