@@ -216,7 +216,7 @@ def _add_http(
         ),
         take_over_api.router(gold.hands, comments, access, settings.claim_most),
         skills_api.router(skills, in_force, access),
-        projects_api.router(projects, publishing, access, _prices(settings)),
+        projects_api.router(projects, publishing, figures, access, _prices(settings)),
         queue_api.router(
             watched.waiting, Rereviews(database), in_force, access, settings.most_seconds_per_decision
         ),

@@ -21,6 +21,7 @@ def made(*, names_owners: bool) -> Manifest:
 def test_rows_are_counted_by_what_they_say() -> None:
     told = made(names_owners=True).document()
     assert told["rows"] == 4
+    assert told["created_at"] == "2025-10-09T08:53:20.000Z"
     assert told["by_licence"] == {"": 2, "CC0-1.0": 2}
     assert told["by_source"] == {"": 4}
     assert told["by_decider"] == {"machine": 1, "people": 3}

@@ -162,6 +162,24 @@ async def test_projects_have_versions(review: Review) -> None:
     assert (await review.admin.get("/v1/projects/absent")).status_code == 404
 
 
+async def test_tasks_that_keep_their_number_of_decisions_are_told(review: Review) -> None:
+    definition = PROJECT.format(project=review.project)
+
+    async def apply(decisions: int) -> list[str]:
+        text = definition + f"policy: {{decisions_per_task: {decisions}}}\n"
+        answer = (await review.admin.put(f"/v1/projects/{review.project}", content=text)).raise_for_status()
+        return [warning for warning in answer.json()["warnings"] if "decisions_per_task" in warning]
+
+    assert await apply(2) == [], "nothing waits"
+    await review.make_tasks(3, needed=2)
+    client = await review.account("keeps-number", "reviewer")
+    await review.claim(client)
+    (warning,) = await apply(3)
+    assert "is 3 for tasks made from now on: 3 that wait or are in hand keep" in warning
+    assert await apply(3) == [], "nothing changed"
+    await client.aclose()
+
+
 async def test_going_back_to_an_earlier_guideline_is_told(review: Review) -> None:
     definition = PROJECT.format(project=review.project)
 

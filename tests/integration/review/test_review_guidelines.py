@@ -1,14 +1,20 @@
 """Guidelines: publishing, campaigns that send what was shown and each item once, and edge cases."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from labelmill.events import EventDecoder, ItemIngested, ProjectPublished, ReviewDecided
 from labelmill.runtime import kafka
+from labelmill.runtime.postgres import Database
 from labelmill.topics import ITEMS, PROJECTS, REVIEWS_DECIDED
 from labelmill_local.system import Running
+from review_api.guidelines.edge_cases import EdgeCases
+from review_api.guidelines.editor import Edit, Editor
+from review_api.guidelines.store import Guidelines
+from review_api.projects.publishing import ProjectPublisher
+from review_api.projects.store import ProjectStore
 
 from .support import Review, accepted, item, kafka_settings, requested, score, until
 
@@ -366,6 +372,22 @@ async def test_an_edge_case_becomes_an_example_or_gets_an_answer(review: Review)
     late = {"lease": tasks[0]["lease"], "question": "And now?"}
     answered = await ann.post(f"/v1/tasks/{tasks[0]['task_id']}/edge-case", json=late)
     assert (answered.status_code, answered.json()["error"]) == (409, "wrong_state")
+
+
+async def test_a_version_and_the_edge_cases_it_took_up_come_together_or_not_at_all(
+    review: Review, database: Database
+) -> None:
+    class Broken(EdgeCases):
+        async def published(self, *_: Any) -> None:
+            raise ConnectionError("the process dies here")
+
+    publishing = cast("ProjectPublisher", None)  # it does not come to that
+    editor = Editor(Guidelines(database), Broken(database), ProjectStore(database), publishing)
+    with pytest.raises(ConnectionError):
+        await editor.publish(review.project, Edit(1, "Thanks are negative.", None, [1]), "admin")
+    assert (await get(review, "guidelines"))["in_force"] == 1
+    unheard_of = await publish(review, "Thanks are negative.", edge_cases=[2**63])
+    assert (unheard_of.status_code, (await get(review, "guidelines"))["in_force"]) == (422, 1)
 
 
 async def test_edge_cases_show_no_distressing_text_unasked_and_do_not_betray_gold(review: Review) -> None:

@@ -43,6 +43,12 @@ async def test_a_flag_leaves_the_task_in_hand_and_a_manager_answers_it(review: R
         ("duplicate", ""),
         ("offensive", "Thanks, it is gone."),
     ]
+    again = "It is still there."
+    assert (await act(uma, task, "flag", reason="offensive", text=again)).status_code == 200
+    (anew,) = [flag for flag in await flags(review) if flag["reason"] == "offensive"]
+    assert (anew["flag_id"], anew["text"], anew["answer"]) == (oldest["flag_id"], again, "")
+    assert (anew["resolved_at"], anew["resolved_by"]) == (None, None)
+    assert anew["at"] > oldest["at"]
     audit = (await review.admin.get("/v1/audit", params={"act": "flag.resolved"})).json()["entries"]
     assert (audit[0]["subject"], audit[0]["detail"]) == (str(oldest["flag_id"]), {"reason": "offensive"})
     assert "i0" not in str(audit[0]), "an item may have to be erased, and the log cannot be changed"

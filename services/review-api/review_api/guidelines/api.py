@@ -114,7 +114,7 @@ class Publication(BaseModel):
     based_on: int = Field(ge=1, le=2**31 - 1)
     guideline: str = Field(max_length=_MOST_CHARACTERS)
     labels: list[LabelShown] | None = Field(default=None, max_length=1000)
-    edge_cases: list[int] = Field(default=[], max_length=MOST_EXAMPLES)
+    edge_cases: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(default=[], max_length=MOST_EXAMPLES)
 
 
 class Published(BaseModel):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 from labelmill.runtime.postgres import Database
 
 from review_api.accounts.audit import record
@@ -200,9 +201,12 @@ class EdgeCases:
         ]
         return [each.content for each in found if each.content is not None][:most]
 
-    async def published(self, project: str, edge_case_ids: Sequence[int], guideline_version: int) -> None:
-        """Note that accepted edge cases are in a version of the guideline."""
-        await self._database.pool.execute(_PUBLISHED, project, list(edge_case_ids), guideline_version)
+    async def published(
+        self, on: asyncpg.Connection, project: str, edge_case_ids: Sequence[int], guideline_version: int
+    ) -> None:
+        """Note that accepted edge cases are in a version of the guideline, in the transaction that makes
+        it."""
+        await on.execute(_PUBLISHED, project, list(edge_case_ids), guideline_version)
 
     async def _answer(self, project: str, edge_case_id: int, by: str, given: Answer) -> EdgeCase:
         async with self._database.pool.acquire() as connection, connection.transaction():

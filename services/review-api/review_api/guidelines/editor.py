@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 import structlog
 from labelmill.projects import LabelSpec, ProjectSpec
 
-from review_api.accounts.audit import AuditLog
+from review_api.accounts.audit import record
 from review_api.errors import ApiError, unknown_project
 from review_api.guidelines.diffing import Diff, compared
 from review_api.guidelines.drafting import with_examples
@@ -55,13 +56,11 @@ class Editor:
         edge_cases: EdgeCases,
         projects: ProjectStore,
         publishing: ProjectPublisher,
-        audit: AuditLog,
     ) -> None:
         self._guidelines = guidelines
         self._edge_cases = edge_cases
         self._projects = projects
         self._publishing = publishing
-        self._audit = audit
 
     async def versions(self, project: str) -> tuple[int, list[VersionLine]]:
         """Return the number of the guideline in force, and all versions, the newest first."""
@@ -101,12 +100,14 @@ class Editor:
         def change(present: Version) -> ProjectSpec:
             return edited(present, edit.based_on, edit.guideline, edit.labels)
 
-        version = await self._projects.change(project, change, by)
-        if version.guideline_version != edit.based_on:
-            await self._edge_cases.published(project, edit.edge_cases, version.guideline_version)
+        async def note(connection: asyncpg.Connection, version: Version) -> None:
+            number = version.guideline_version
+            await self._edge_cases.published(connection, project, edit.edge_cases, number)
             detail = {"based_on": edit.based_on, "edge_cases": edit.edge_cases}
-            subject = str(version.guideline_version)
-            await self._audit.record(by, "guideline.published", subject, detail, project=project)
+            await record(connection, by, "guideline.published", str(number), detail, project=project)
+
+        version = await self._projects.change(project, change, by, note)
+        if version.guideline_version != edit.based_on:
             log.info("guideline published", project=project, version=version.guideline_version, by=by)
         await self._publishing.publish(project)
         return version

@@ -7,7 +7,6 @@ from labelmill.runtime.publisher import Publisher
 from labelmill.runtime.service import Context
 
 from review_api.accounts.access import Access
-from review_api.accounts.audit import AuditLog
 from review_api.gold.desk import GoldDesk
 from review_api.guidelines import api, campaign_api, edge_case_api
 from review_api.guidelines.campaign_store import Campaigns
@@ -34,7 +33,7 @@ def routers(
 ) -> list[APIRouter]:
     """Return the routes about guidelines, campaigns and edge cases."""
     guidelines, edge_cases, campaigns = Guidelines(database), EdgeCases(database), Campaigns(database)
-    editor = Editor(guidelines, edge_cases, projects, publishing, AuditLog(database))
+    editor = Editor(guidelines, edge_cases, projects, publishing)
     choosing = Choosing(campaigns, guidelines, edge_cases, projects)
     return [
         api.router(editor, access),

@@ -5,6 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 FORMAT: Final = "labelmill-export/1"
@@ -83,9 +84,14 @@ class Manifest:
             "by_consent": _counted(self._counts["consent"]),
             "by_decider": _counted(self._counts["decided_by"]),
             "owners": len(self._owners),
-            "created_at": origin.created_at,
+            "created_at": _iso(origin.created_at),
             "labelmill": origin.labelmill,
         }
+
+
+def _iso(at: int) -> str:
+    """Return Unix milliseconds as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _counted(counts: Counter[str]) -> dict[str, int]:

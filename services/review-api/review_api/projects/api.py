@@ -14,8 +14,10 @@ from review_api.accounts.roles import Principal
 from review_api.docs import documented
 from review_api.errors import ApiError, unknown_project
 from review_api.http import answer
+from review_api.ledger.figures import Figures
 from review_api.projects.publishing import ProjectPublisher
 from review_api.projects.store import ProjectStore
+from review_api.projects.versions import Version
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +52,7 @@ _BODY = {
 
 class ProjectSaved(BaseModel):
     """The version in force; `changed` is false if the definition was the same already. `warnings` are
-    sentences about what was filled in."""
+    sentences about what was filled in, and about what the change does not reach."""
 
     project: str
     version: int
@@ -79,7 +81,9 @@ class ProjectShown(BaseModel):
     spec: dict[str, Any]
 
 
-def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, prices: Prices) -> APIRouter:
+def router(
+    store: ProjectStore, publishing: ProjectPublisher, figures: Figures, access: Access, prices: Prices
+) -> APIRouter:
     """Return the routes about projects; `prices` fill in those that a definition leaves out."""
     routes = APIRouter(prefix="/v1/projects", tags=["projects"])
     someone = access.require()
@@ -102,6 +106,8 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
         version, changed = await store.put(spec, by.name)
         if changed and (earlier := await store.goes_back_to(project, version)) is not None:
             warnings.append(_undone(earlier, version.guideline_version))
+        if changed:
+            warnings += await _kept(store, figures, version)
         await publishing.publish(project)
         log.info("project applied", project=project, version=version.version, changed=changed, by=by.name)
         return answer(
@@ -138,6 +144,27 @@ def router(store: ProjectStore, publishing: ProjectPublisher, access: Access, pr
         )
 
     return routes
+
+
+async def _kept(store: ProjectStore, figures: Figures, version: Version) -> list[str]:
+    """Return what is to be told of the tasks that wait if a version asks for another number of decisions.
+
+    A task keeps the rows it was made with: each is a decision that is needed, and audits among them are drawn
+    and judged by the number they were asked for.
+    """
+    before = await store.at(version.spec.project, version.version - 1)
+    wanted = version.spec.policy.decisions_per_task
+    if before is None or before.spec.policy.decisions_per_task == wanted:
+        return []
+    status = await figures.status(version.spec.project)
+    waiting = status.open_tasks + status.leased_tasks
+    if not waiting:
+        return []
+    old = before.spec.policy.decisions_per_task
+    return [
+        f"policy.decisions_per_task is {wanted} for tasks made from now on: {waiting:,} that wait or are in "
+        f"hand keep what they were made with (policy.decisions_per_task was {old})"
+    ]
 
 
 def _undone(earlier: int, now: int) -> str:

@@ -1,6 +1,6 @@
 """All SQL about projects, their versions, and the releases that the trainer published."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ _encode = msgspec.json.encode
 _spec_decoder = msgspec.json.Decoder(ProjectSpec)
 
 _MOST_SPECS = 256
+
+Also = Callable[[asyncpg.Connection, Version], Awaitable[None]]
+"""What else is done in the transaction that stores a new version."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,26 @@ class ProjectStore:
         """Store `spec` if it is new; return the version in force and whether it is new."""
         return await self._change(spec.project, lambda _: spec, by)
 
-    async def change(self, project: str, change: Callable[[Version], ProjectSpec], by: str) -> Version:
-        """Store what `change` makes of the version in force, which nobody else changes meanwhile; return the
-        one that is in force then. Raises ApiError 404, or what `change` raises."""
+    async def change(
+        self, project: str, change: Callable[[Version], ProjectSpec], by: str, also: Also
+    ) -> Version:
+        """Store what `change` makes of the version in force, which nobody else changes meanwhile, and do
+        `also` with it if it is new; return the one that is in force then. Raises ApiError 404, or what
+        `change` or `also` raises: then nothing is changed."""
 
         def changed(present: Version | None) -> ProjectSpec:
             if present is None:
                 raise unknown_project(project)
             return change(present)
 
-        return (await self._change(project, changed, by))[0]
+        return (await self._change(project, changed, by, also))[0]
 
     async def _change(
-        self, project: str, change: Callable[[Version | None], ProjectSpec], by: str
+        self,
+        project: str,
+        change: Callable[[Version | None], ProjectSpec],
+        by: str,
+        also: Also | None = None,
     ) -> tuple[Version, bool]:
         async with self._database.pool.acquire() as connection, connection.transaction():
             await _lock(connection, f"storing {project}")
@@ -63,6 +73,8 @@ class ProjectStore:
                 await _write(connection, version, by)
                 numbers = {"version": version.version, "guideline_version": version.guideline_version}
                 await record(connection, by, "project.applied", project, numbers, project=project)
+                if also is not None:
+                    await also(connection, version)
         return version, changed
 
     @asynccontextmanager

@@ -139,7 +139,7 @@ def _add_saying(
     )
     async def flag(task_id: TaskId, body: FlagBody, by: Annotated[Principal, Depends(reviewer)]) -> Response:
         """The task stays in hand. The lease may have been used for a decision meanwhile. Sent again for the
-        same reason, it replaces the text."""
+        same reason, it replaces the text, and opens the flag again if it had been resolved."""
         about = await desk.subject(by, task_id, body.lease)
         await remarks.flag(about, by.name, body.reason, body.text.strip())
         return answer({"task_id": task_id})
