@@ -18,8 +18,8 @@ MOST_EXCERPT: Final = 300
 _MOST_SHOWN: Final = 20
 """Comments that come along with a task, the newest."""
 
-# Sent again (its answer was lost on the way), neither is stored twice. A flag that was resolved is open again:
-# whoever raises it once more is not content with the answer.
+# Sent again (its answer was lost on the way), neither is stored twice. A flag that was resolved is opened
+# again: whoever raises it once more is not content with the answer.
 _FLAG: Final = """
 INSERT INTO flags AS f (project, item_id, task_id, reviewer, reason, text) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (task_id, reviewer, reason) DO UPDATE
