@@ -145,6 +145,47 @@ async def test_consent_is_asked_for_once_by_keyboard(work: Workplace, reviewer: 
     await expect(page.get_by_text("This text may be distressing")).to_be_visible(timeout=30_000)
 
 
+async def test_a_mind_is_changed_at_once_where_the_question_stood(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await distressing(work, SECRET)
+    page = reviewer.page
+    await reviewer.sign_in(work)
+    await page.get_by_role("button", name="Ask me another day").click()
+    await page.get_by_role("button", name="Answer now").click()
+    await page.get_by_role("button", name="Yes, I would see them").click()
+    await expect(page.get_by_text("This text may be distressing")).to_be_visible()
+    await page.get_by_role("button", name="Leave them to others").click()
+    await expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await page.get_by_role("button", name="See them after all").click()
+    await expect(page.get_by_text("This text may be distressing")).to_be_visible()
+    await page.get_by_role("button", name="Put away").click()
+    await expect(page.get_by_role("button", name="Leave them to others")).to_have_count(0)
+
+
+async def test_where_nothing_is_left_the_mind_is_changed_in_both_directions(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await distressing(work, SECRET)
+    page = reviewer.page
+    await reviewer.sign_in(work)
+    await page.get_by_role("button", name="No, leave them to others").click()
+    await page.reload()
+    waits = page.get_by_role("region", name="Distressing texts")
+    await expect(waits).to_contain_text("Texts that may be distressing wait.")
+    await waits.get_by_role("button", name="I would see them").click()
+    await expect(page.get_by_text("This text may be distressing")).to_be_visible()
+    await reviewer.press("r")
+    await expect(page.get_by_text(SECRET)).to_be_visible()
+    await page.wait_for_timeout(250)  # keys count again
+    await reviewer.press("1")
+    await expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await waits.get_by_role("button", name="Leave distressing texts to others").click()
+    await expect(waits).to_have_count(0)
+    [row] = await work.query("SELECT given FROM consents WHERE reviewer = $1", work.reviewer)
+    assert row["given"] is False
+
+
 async def test_consent_is_withdrawn_on_the_page_me(work: Workplace, reviewer: Reviewer) -> None:
     await distressing(work, SECRET)
     await agree(work)

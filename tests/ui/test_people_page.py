@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .test_accessibility import AT_REST
-from .workplace import PASSWORD, Reviewer, Workplace
+from .workplace import PASSWORD, Reviewer, Workplace, apply
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -98,6 +98,39 @@ async def test_refusals_are_told_where_they_happen(work: Workplace, reviewer: Re
     await expect(page.get_by_text("Nobody is invited yet.")).to_be_visible()
 
 
+async def test_skills_are_granted_and_taken_by_keyboard_alone(work: Workplace, reviewer: Reviewer) -> None:
+    skill = {"name": "medical", "labels": ["negative"], "metadata": {"topic": ["health", "care"]}}
+    await apply(work, {"review": {"skills": [skill]}})
+    manager = await manager_of(work)
+    page = reviewer.page
+    await reviewer.sign_in(manager, "/people")
+    skills = page.get_by_role("region", name="Skills")
+    await expect(skills).to_contain_text(
+        "for tasks where the machine says negative, or topic is health or care"
+    )
+    await expect(skills.get_by_text("Nobody has it")).to_have_count(2)
+    await skills.get_by_label("Who", exact=True).focus()
+    await page.keyboard.type(work.reviewer)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("medical")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(skills.get_by_role("status")).to_have_text(f"{work.reviewer} has medical now.")
+    await expect(skills.get_by_label("Who", exact=True)).to_be_focused()
+    grants = (await work.admin.get(f"/v1/projects/{work.project}/skills")).json()["grants"]
+    assert [(one["reviewer"], one["skill"], one["source"]) for one in grants] == [
+        (work.reviewer, "medical", "manager")
+    ]
+    await skills.get_by_role("button", name=f"Take medical from {work.reviewer}").focus()
+    await page.keyboard.press("Enter")
+    await expect(skills.get_by_role("status")).to_contain_text("does not have medical any more")
+    await expect(skills.get_by_text("Nobody has it")).to_have_count(2)
+    await expect(skills.get_by_label("Who", exact=True)).to_be_focused()
+    await page.keyboard.type("nobody_at_all")
+    await page.keyboard.press("Enter")
+    await expect(skills.get_by_role("alert")).to_contain_text("there is no account")
+
+
 async def test_an_admin_reads_the_log(work: Workplace, reviewer: Reviewer) -> None:
     page = reviewer.page
     admin = await manager_of(work, "admin")
@@ -106,8 +139,17 @@ async def test_an_admin_reads_the_log(work: Workplace, reviewer: Reviewer) -> No
     await page.keyboard.press("Enter")
     entries = page.get_by_role("list", name="Entries").get_by_role("listitem")
     await expect(entries).to_have_count(1)
-    await expect(entries.first).to_contain_text("admin account.saved")
-    await page.get_by_label("Where").select_option("All projects")
+    await expect(entries.first).to_contain_text(f"admin saved an account: {admin.reviewer}")
+    await expect(entries.first.get_by_title("account.saved")).to_be_visible()
+    await page.get_by_role("combobox", name="What", exact=True).select_option("Granted a skill")
+    await expect(page.get_by_text("No act is like that.")).to_be_visible()
+    path = f"/v1/projects/{work.project}/skills/expert/{admin.reviewer}"
+    (await work.admin.put(path)).raise_for_status()
+    await page.get_by_label("Place").select_option("This project")
+    await expect(entries).to_have_count(1)
+    await expect(entries.first).to_contain_text(f"admin granted a skill to {admin.reviewer}")
+    await expect(entries.first).to_contain_text(f"in {work.project} · skill: expert")
+    await page.get_by_role("combobox", name="Where", exact=True).select_option("All projects")
     await page.get_by_role("button", name="Make a link").click()
     await expect(page.get_by_label("Link to send")).to_be_visible()
 
@@ -153,6 +195,13 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
         await work.admin.post("/v1/accounts", json={"name": name, "roles": []})
         path = f"/v1/projects/{work.project}/members/{name}"
         await work.admin.put(path, json={"roles": ["reviewer", "manager"]})
+    skills = [
+        {"name": "medical", "labels": ["negative"]},
+        {"name": "languages_of_the_far_north", "metadata": {"lang": ["se", "fi"]}},
+    ]
+    await apply(work, {"review": {"skills": skills}})
+    for name in (LONG, "kim"):
+        await work.admin.put(f"/v1/projects/{work.project}/skills/medical/{name}")
     path = f"/v1/projects/{work.project}/invitations"
     for note in ("Grace, who has worked on the guideline since its first version " * 3, ""):
         await work.admin.post(path, json={"roles": ["reviewer"], "note": note.strip()})
@@ -161,6 +210,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
     await person.sign_in(admin, "/people")
     await page.get_by_role("button", name="Make a link").click()
     link = await page.get_by_label("Link to send").input_value()
+    await expect(page.get_by_role("button", name="Take medical from kim")).to_be_visible()
     await expect(page.get_by_role("list", name="Entries").get_by_role("listitem").first).to_be_visible()
     found = {"people": await scan(page, axe)}
     await page.screenshot(path=tmp_path / f"people-{width}-{scheme}.png", full_page=True)

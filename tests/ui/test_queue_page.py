@@ -51,9 +51,13 @@ async def opened(work: Workplace, reviewer: Reviewer) -> Page:
 
 async def test_what_waits_and_who_holds_it(work: Workplace, reviewer: Reviewer) -> None:
     page = await opened(work, reviewer)
-    await expect(page.locator("[data-tile='Open tasks'] .tile-value")).to_have_text("3")
-    await expect(page.locator("[data-tile='Open tasks']")).to_contain_text("1 distressing")
-    await expect(page.locator("[data-tile='In hand'] .tile-value")).to_have_text("1")
+    await expect(page.locator("[data-tile='Ready to take'] .tile-value")).to_have_text("3")
+    await expect(page.locator("[data-tile='Ready to take']")).to_contain_text("1 distressing")
+    await expect(page.locator("[data-tile='Waiting for people'] .tile-value")).to_have_text("4")
+    await expect(page.locator("[data-tile='Waiting for people']")).to_contain_text("3 open, 1 in hand")
+    needed = page.locator("[data-tile='People needed']")
+    await expect(needed.locator(".tile-value")).to_have_text("1")
+    await expect(needed).to_contain_text("if as much comes in as in the last 24 h")
     oldest = page.locator("[data-tile='Oldest waiting']")
     await expect(oldest.locator(".tile-value")).to_have_text(re.compile(r"2\.3 days"))
     await expect(oldest).to_contain_text("SLA 24 h")
@@ -64,6 +68,7 @@ async def test_what_waits_and_who_holds_it(work: Workplace, reviewer: Reviewer) 
     await expect(page.get_by_text("Nobody has a task in hand.")).to_be_visible()
     await page.goto(f"{reviewer.url}/dashboard?project={work.project}")
     await expect(page.locator("[data-tile='Oldest waiting']")).to_contain_text("SLA 24 h")
+    await expect(page.locator("[data-tile='Waiting for people']")).to_contain_text("4 open, 0 in hand")
 
 
 async def test_the_order_can_be_changed_and_blind_tasks_tell_nothing(
@@ -84,10 +89,20 @@ async def test_the_order_can_be_changed_and_blind_tasks_tell_nothing(
     await page.get_by_label("Pool").select_option("!")
     await expect(tasks).to_have_count(1)
     assert "a grim one" not in await tasks.first.inner_text()
-    await page.get_by_role("button", name="Distressing: show its text").click()
+    await page.get_by_role("button", name="Show the text of q4").focus()
+    await page.keyboard.press("Enter")
     await expect(tasks.first).to_contain_text("a grim one")
+    await expect(page.get_by_role("button", name="Hide it again of q4")).to_be_focused()
     await page.get_by_role("link", name="q4").click()
+    await expect(page.get_by_text("This text may be distressing")).to_be_visible()
+    await expect(page.locator(".item-text")).to_have_count(0)
+    await page.get_by_role("button", name="Show the text of q4").click()
     await expect(page.locator(".item-text")).to_have_text("a grim one")
+    await page.get_by_role("button", name="All items").click()
+    row = page.locator(".row").filter(has_text="q4")
+    await expect(row.get_by_role("button", name="Show the text of q4")).to_be_visible()
+    assert "a grim one" not in await row.inner_text()
+    await expect(page.locator(".row").filter(has_text="q1")).to_contain_text("what a day")
     assert await page.locator("main img, main script").count() == 0
 
 

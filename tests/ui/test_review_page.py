@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.async_api import Route, expect
 
-from .workplace import Item, Reviewer, Workplace, apply, until
+from .promised import make_manager
+from .workplace import PASSWORD, Item, Reviewer, Workplace, apply, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -468,6 +470,25 @@ async def test_someone_without_the_role_is_told_so(work: Workplace, reviewer: Re
     (await work.admin.post("/v1/accounts", json=account)).raise_for_status()
     await reviewer.sign_in(work)
     await expect(reviewer.page.get_by_role("heading", name="This account does not review")).to_be_visible()
+    await expect(reviewer.page.get_by_text("ask one of its managers for the reviewer role")).to_be_visible()
+    await expect(reviewer.page.get_by_role("link", name="Review", exact=True)).to_have_count(0)
+
+
+async def test_a_manager_who_does_not_review_goes_to_the_dashboard(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    name = f"m{work.reviewer}"
+    await make_manager(work, name, PASSWORD)
+    page = reviewer.page
+    await reviewer.sign_in(replace(work, reviewer=name))
+    await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    await page.goto(f"{reviewer.url}/?project={work.project}")
+    await expect(page.get_by_role("heading", name="This account does not review")).to_be_visible()
+    await page.get_by_role("main").get_by_role("link", name="queue").click()
+    await expect(page.get_by_role("heading", name="Queue", exact=True)).to_be_visible()
+    assert f"project={work.project}" in page.url
+    await page.goto(f"{reviewer.url}/?project={work.project}#signed-in")
+    await page.wait_for_url("**/dashboard?**")
 
 
 async def test_screen_readers_hear_what_happened(work: Workplace, reviewer: Reviewer) -> None:

@@ -7,7 +7,7 @@ HOUR = 3600.0
 
 
 def speed(settled: float = 0, arrivals: float = 0, seconds: float = 15) -> pace.Pace:
-    return pace.Pace(0, 0, settled, arrivals, 1, seconds, True)
+    return pace.Pace(0, 0, settled, arrivals, 8, 1, seconds, True)
 
 
 def test_the_sla_is_an_edge_of_the_histogram() -> None:
@@ -24,9 +24,22 @@ def test_the_sla_is_an_edge_of_the_histogram() -> None:
 
 def test_the_forecast() -> None:
     found = pace.forecast(240, 1, speed(settled=3, arrivals=1), 2)
-    assert found == pace.Forecast(60.0, 2.0, 240 * 15 / (2 * HOUR) + 0.25, 2)
+    assert found == pace.Forecast(60.0, 2.0, 240 * 15 / (2 * HOUR), 0.25, 2)
     assert pace.forecast(240, 3, speed(), None).minutes == 180
     assert pace.forecast(240, 3, speed(), None).within_hours == pace.WORKDAY_HOURS
+
+
+def test_a_burst_is_no_stream_that_goes_on_for_ever() -> None:
+    assert pace.looked_back_hours(None) == pace.WORKDAY_HOURS
+    assert (pace.looked_back_hours(0.1), pace.looked_back_hours(48), pace.looked_back_hours(1000)) == (
+        1,
+        48,
+        168,
+    )
+    burst = 1000 / (pace.looked_back_hours(None) * 60)
+    found = pace.forecast(1000, 1, speed(arrivals=burst), None)
+    assert found.people_needed == pytest.approx(1000 * 15 / (8 * HOUR))
+    assert found.people_for_arrivals == pytest.approx(found.people_needed), "the same once more, at most"
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ async def test_distressing_items_go_to_who_would_see_them_without_their_text(rev
     assert (await care(review, willing))["sensitive"] == {
         "applies": True,
         "consent": True,
+        "waiting": True,
         "shown": 1,
         "most": 5,
     }

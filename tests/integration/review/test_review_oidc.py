@@ -23,6 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 PUBLIC_URL = "http://label.test"
 CALLBACK = f"{PUBLIC_URL}/v1/oidc/callback"
 SECRET = "the client's secret"
+HOME = "/#signed-in"
 
 
 @dataclass
@@ -125,7 +126,7 @@ async def invited(site: Site, name: str, sub: str) -> Browser:
     path = f"/v1/projects/{site.review.project}/invitations"
     made = (await site.review.admin.post(path, json={"roles": ["reviewer"]})).raise_for_status().json()
     browser = site.browser()
-    assert await browser.sign_in(sub, invitation=made["token"], name=name) == "/"
+    assert await browser.sign_in(sub, invitation=made["token"], name=name) == HOME
     return browser
 
 
@@ -137,7 +138,7 @@ async def test_an_invitation_brings_an_identity_and_only_that_one_comes_in(site:
     assert set(cookies) == {"labelmill_session"}, "the mark of being away is gone"
     assert cookies["labelmill_session"].get_nonstandard_attr("SameSite") == "strict"
     again, stranger = site.browser(), site.browser()
-    assert await again.sign_in("sub-dora") == "/"
+    assert await again.sign_in("sub-dora") == HOME
     assert await again.name() == "dora"
     assert await stranger.sign_in("sub-stranger") == "/#sign-in=not_invited"
     assert await stranger.name() is None
@@ -168,7 +169,7 @@ async def test_a_token_that_proves_nothing_is_refused(site: Site, fault: str) ->
     attacker = site.browser()
     assert await attacker.sign_in(f"sub-{fault}", fault) == "/#sign-in=refused"
     assert await attacker.name() is None
-    assert await attacker.sign_in(f"sub-{fault}") == "/", "without the fault it is right"
+    assert await attacker.sign_in(f"sub-{fault}") == HOME, "without the fault it is right"
     await browser.client.aclose()
 
 
@@ -183,7 +184,7 @@ async def test_states_serve_once_and_in_one_browser(site: Site) -> None:
     assert await owner.back({**query, "state": "guessed"}) == "/#sign-in=refused"
     assert await owner.back(query) == "/#sign-in=refused", "the mark went with the failure"
     query = await owner.at_provider(await owner.depart(), "sub-state")
-    assert await owner.back(query) == "/"
+    assert await owner.back(query) == HOME
     assert await owner.back(query) == "/#sign-in=refused", "used"
     query = await owner.at_provider(await owner.depart(), "sub-state")
     assert await owner.back({**query, "iss": "https://elsewhere.example"}) == "/#sign-in=refused"
@@ -206,7 +207,7 @@ async def test_new_keys_of_the_provider_are_fetched(site: Site) -> None:
     browser = await invited(site, "keys", "sub-keys")
     async with httpx.AsyncClient() as operator:
         (await operator.post(f"{site.issuer}/rotate")).raise_for_status()
-    assert await browser.sign_in("sub-keys") == "/"
+    assert await browser.sign_in("sub-keys") == HOME
 
 
 async def test_who_is_signed_in_links_an_identity_and_nobody_takes_it(site: Site) -> None:
@@ -216,9 +217,9 @@ async def test_who_is_signed_in_links_an_identity_and_nobody_takes_it(site: Site
         await browser.client.post("/v1/login", json={"name": name, "password": PASSWORD})
         assert await browser.name() == name
     query = await lena.at_provider(await lena.depart("/v1/me/identity"), "sub-lena")
-    assert await lena.back(query) == "/"
+    assert await lena.back(query) == HOME
     elsewhere = site.browser()
-    assert await elsewhere.sign_in("sub-lena") == "/"
+    assert await elsewhere.sign_in("sub-lena") == HOME
     assert await elsewhere.name() == "lena-oidc"
     query = await mallory.at_provider(await mallory.depart("/v1/me/identity"), "sub-lena")
     assert await mallory.back(query) == "/#sign-in=identity_taken"
@@ -231,18 +232,18 @@ async def test_provisioning_and_roles_by_claim(review: Review, system: System, p
     async with system.running("review-api", argv=[*COMMAND, "http"], env=env) as api:
         site = Site(review, api, provider)
         first, namesake = site.browser(), site.browser()
-        assert await first.sign_in("sub-pia+manager+service") == "/"
+        assert await first.sign_in("sub-pia+manager+service") == HOME
         me = (await first.client.get("/v1/me")).json()
         assert me["name"] == "sub_pia+manager+service"
         assert me["roles"] == ["manager"], "no provider makes a service"
         await review.account("sub_admin", "admin")
-        assert await namesake.sign_in("sub-admin") == "/"
+        assert await namesake.sign_in("sub-admin") == HOME
         assert await namesake.name() == "sub_admin2", "the name of another opens nothing"
         assert (await namesake.client.get("/v1/me")).json()["roles"] == []
         await review.database.execute(
             "UPDATE accounts SET roles = '{admin}' WHERE name = 'sub_pia+manager+service'"
         )
-        assert await first.sign_in("sub-pia+manager+service") == "/"
+        assert await first.sign_in("sub-pia+manager+service") == HOME
         assert (await first.client.get("/v1/me")).json()["roles"] == ["manager"], "at each sign-in"
 
 
@@ -261,5 +262,5 @@ async def test_a_provider_that_others_wrote(
             async with httpx.AsyncClient() as elsewhere:
                 answer = await elsewhere.post(url, data={"sub": "wanda"})
             query = parse_qs(urlsplit(answer.headers["Location"]).query)
-            assert await browser.back({name: values[0] for name, values in query.items()}) == "/"
+            assert await browser.back({name: values[0] for name, values in query.items()}) == HOME
             assert await browser.name() is not None

@@ -196,6 +196,32 @@ async def test_of_blind_tasks_nothing_is_told_that_the_machine_thinks(review: Re
     assert "positive" not in str(tasks)
 
 
+async def test_a_task_with_several_open_parts_is_shown_once(review: Review) -> None:
+    await review.make_tasks(3, needed=3)
+    person = await review.account("queueonce", "reviewer")
+    (held,) = await review.claim(person)
+    await queue_until(review, open=3, in_hand=1)
+    status = await review.status()
+    assert (status["open_tasks"], status["leased_tasks"]) == (2, 1), "each task once"
+    await review.database.execute(
+        "UPDATE assignments SET state = 'open' WHERE project = $1 AND state = 'waiting'", review.project
+    )
+    shown = await following(review)
+    assert [(one["item_id"], one["open"]) for one in shown] == [(held["item_id"], 2), ("i1", 3), ("i2", 3)]
+    assert [one["item_id"] for one in await following(review, count=2)] == ["i0", "i1"]
+    await person.aclose()
+
+
+async def test_what_came_in_at_once_is_spread_over_the_time_looked_back(review: Review) -> None:
+    await review.make_tasks(48)
+    found = await queue_until(review, open=48)
+    assert found["pace"]["arrivals_hours"] == 8
+    assert found["pace"]["arrivals"] == pytest.approx(48 / 480)
+    needed, arriving = found["forecast"]["people_needed"], found["forecast"]["people_for_arrivals"]
+    assert needed == pytest.approx(arriving)
+    assert needed < 0.1
+
+
 async def test_the_pace_is_that_of_the_last_minutes(review: Review) -> None:
     await review.make_tasks(4)
     person = await review.account("queuepace", "reviewer")

@@ -114,8 +114,8 @@ def router(desk: AwayDesk, access: Access, settings: ReviewSettings) -> APIRoute
         dependencies=nobody,
     )
     async def start(body: Departing) -> Response:
-        """Answers with the address to send the browser to. It comes back to the page, signed in, or with the
-        reason why not in the fragment: `#sign-in=REASON`."""
+        """Answers with the address to send the browser to. It comes back to the page, signed in and with the
+        fragment `#signed-in`, or with the reason why not in it: `#sign-in=REASON`."""
         if body.invitation is None:
             return await desk.depart(Errand())
         return await desk.depart(Errand(None, secrecy.token_hash(body.invitation), body.name))
@@ -149,7 +149,7 @@ def return_router(desk: AwayDesk, arrivals: Arrivals, access: Access, door: Door
     async def come_back(request: Request, sent: Annotated[Callback, Query()]) -> Response:
         try:
             account = await desk.receive(request, sent, arrivals)
-            response = await door.enter(account, request, RedirectResponse("/", 303))
+            response = await door.enter(account, request, RedirectResponse("/#signed-in", 303))
         except (SignInFailed, ApiError) as error:
             log.warning("sign-in at the provider refused", reason=str(error))
             reason = error.error if isinstance(error, ApiError) else "refused"

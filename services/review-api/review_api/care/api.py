@@ -1,6 +1,7 @@
 """Routes of care and pay: one's own workload, consent and days, and a project's days for its managers."""
 
 import csv
+import dataclasses
 import datetime
 import io
 from collections.abc import Iterable
@@ -52,6 +53,7 @@ class SensitiveShown(BaseModel):
 
     applies: bool = Field(description="whether the project has any")
     consent: bool | None
+    waiting: bool = Field(description="whether any wait that you would be given with your consent")
     shown: int = Field(description="shown in the last 24 hours, in all projects")
     most: int
 
@@ -160,6 +162,8 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
         version = await in_force.get(project)
         care, pay = version.spec.review.care, version.spec.review.pay
         load = await breaks.workload(by.name, care)
+        sensitive = await exposure.state(by.name, version)
+        waiting = sensitive.applies and await exposure.waiting(by.name, project)
         rest = load.rest and {"reason": load.rest.reason, "until": int(load.rest.until * 1000)}
         return answer(
             {
@@ -171,7 +175,7 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
                     "break_seconds": care.break_minutes * 60,
                     "rest": rest,
                 },
-                "sensitive": await exposure.state(by.name, version),
+                "sensitive": {**dataclasses.asdict(sensitive), "waiting": waiting},
                 "pay": {"usd_per_hour": version.spec.usd_per_hour, **_fields(pay)},
             }
         )

@@ -58,6 +58,22 @@ _PROJECT: Final = """
 SELECT project FROM tasks WHERE task_id = $1 UNION ALL SELECT project FROM gold_checks WHERE task_id = $1
 """
 
+# Whether any of the first tasks in the pools of a person is one that they have had no part in.
+_WAITING: Final = """
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT '!' AS pool UNION ALL SELECT skill || '!' FROM skills WHERE project = $1 AND reviewer = $2
+    ) p
+    CROSS JOIN (VALUES (false), (true)) b (begun)
+    CROSS JOIN LATERAL (
+        SELECT a.task_id FROM assignments a
+        WHERE a.project = $1 AND a.pool = p.pool AND a.begun = b.begun AND a.state = 'open'
+        ORDER BY a.priority, a.task_id, a.slot LIMIT 100
+    ) o
+    WHERE NOT EXISTS (SELECT FROM assignments m WHERE m.task_id = o.task_id AND m.reviewer = $2 OFFSET 0)
+)
+"""
+
 _REVEAL: Final = "INSERT INTO reveals (reviewer, task_id, project) VALUES ($1, $2, $3)"
 
 
@@ -97,6 +113,11 @@ class ConsentStore:
             # One after the other: two pages that open at once ask once.
             await connection.execute(_ASKING, reviewer)
             return bool(await connection.fetchval(_ASK, reviewer, project))
+
+    async def waiting(self, reviewer: str, project: str) -> bool:
+        """Return whether distressing tasks are open that somebody could be given if they would see them."""
+        waits: bool = await self._database.pool.fetchval(_WAITING, project, reviewer)
+        return waits
 
     async def shown(self, reviewer: str) -> int:
         """Return how many distressing items somebody was shown in the last 24 hours, in all projects."""

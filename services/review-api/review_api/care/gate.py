@@ -129,6 +129,10 @@ class Exposure:
         care = version.spec.review.care
         return Shown(bool(care.sensitive), consent, await self._store.shown(reviewer), care.sensitive_per_day)
 
+    async def waiting(self, reviewer: str, project: str) -> bool:
+        """Return whether distressing items wait that somebody could be given if they would see them."""
+        return await self._store.waiting(reviewer, project)
+
     async def set_consent(self, reviewer: str, project: str, *, given: bool) -> int:
         """Store what somebody said; return how many tasks they gave back by it."""
         await self._in_force.get(project)

@@ -18,6 +18,7 @@ from review_api.items.store import ItemStore
 from review_api.items.timeline import EventType, holders, state, timeline
 from review_api.projects.api import Project
 from review_api.projects.store import ProjectStore
+from review_api.tasks.pools import Pools
 
 ItemId = Annotated[str, Path(max_length=200, examples=["t1"])]
 _MOST = 200
@@ -72,6 +73,7 @@ class ItemShown(BaseModel):
     item_id: str
     excerpt: str
     is_cut: bool
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     ingested_at: int
     label: Any
     label_withheld: bool = Field(
@@ -115,10 +117,13 @@ def router(items: ItemStore, listing: Listing, projects: ProjectStore, access: A
         project: Project, query: Annotated[ItemsQuery, Query()], by: Annotated[Principal, Depends(manager)]
     ) -> Response:
         """In the order of their ids. A page looks at a bounded number of items, however rare the label is."""
-        if not await projects.exists(project):
+        version = await projects.get(project)
+        if version is None:
             raise unknown_project(project)
         wanted = Wanted(query.after, query.prefix, query.label, query.source)
-        return answer(await listing.page(project, wanted, query.limit, reviewer_in(project, by)))
+        reviewer = reviewer_in(project, by)
+        pools = Pools.of(version.spec.review)
+        return answer(await listing.page(project, wanted, query.limit, pools, reviewer))
 
     @routes.get(
         "/items/{item_id:path}/lineage", summary="Tell all that happened to an item", responses=refusals

@@ -1,5 +1,6 @@
 """All SQL that lists items, page by page in the order of their ids."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from labelmill.runtime.postgres import Database
 
 from review_api.items.blind import withheld
 from review_api.items.keys import end_of_prefix
+from review_api.tasks.pools import Pools
 
 MOST_SCANNED: Final = 5000
 """Rows that one page looks at, at most: where few of them fit, the page is short and says where to go on."""
@@ -23,8 +25,8 @@ ORDER BY item_id OFFSET $5 - 1 LIMIT 1
 # OFFSET 0 keeps the look-up of a final label by its key, row by row, as far as the page needs.
 _PAGE: Final = """
 SELECT i.item_id, left(i.content, {excerpt}) AS excerpt, length(i.content) > {excerpt} AS is_cut,
-       i.ingested_at, w.withheld AS label_withheld, f.label, f.source, f.confidence, f.guideline_version,
-       f.decided_at
+       i.metadata, i.ingested_at, w.withheld AS label_withheld, f.label, f.source, f.confidence,
+       f.guideline_version, f.decided_at
 FROM (
     SELECT * FROM items
     WHERE project = $1 AND item_id > $2 AND item_id >= $3 AND ($4::text IS NULL OR item_id < $4)
@@ -67,8 +69,10 @@ class Listing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, project: str, wanted: Wanted, limit: int, reviewer: str | None = None) -> Page:
-        """Return up to `limit` items, looking at no more than MOST_SCANNED.
+    async def page(
+        self, project: str, wanted: Wanted, limit: int, pools: Pools, reviewer: str | None = None
+    ) -> Page:
+        """Return up to `limit` items, looking at no more than MOST_SCANNED; `pools` tell which distress.
 
         No label is told of, and nothing found by the label of, an item of which `reviewer` may be given a
         blind task.
@@ -81,8 +85,17 @@ class Listing:
         ):
             bound = await connection.fetchval(_BOUND, *span, MOST_SCANNED) if filtered else None
             rows = await connection.fetch(_PAGE, *span, bound, wanted.label, wanted.source, limit, reviewer)
-        return Page([_shown(row) for row in rows], rows[-1]["item_id"] if len(rows) == limit else bound)
+        return Page(
+            [_shown(row, pools) for row in rows], rows[-1]["item_id"] if len(rows) == limit else bound
+        )
 
 
-def _shown(row: Any) -> dict[str, Any]:
-    return {**row, "label": None if row["label"] is None else msgspec.Raw(row["label"].encode())}
+def _shown(row: Any, pools: Pools) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name != "metadata"}
+    label = None if row["label"] is None else msgspec.Raw(row["label"].encode())
+    return {**shown, "label": label, "sensitive": pools.distresses(_metadata(row["metadata"]))}
+
+
+def _metadata(text: str) -> Mapping[str, str]:
+    metadata: Mapping[str, str] = msgspec.json.decode(text)
+    return metadata

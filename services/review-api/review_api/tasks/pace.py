@@ -11,6 +11,9 @@ AGES: Final = (900.0, _HOUR, 4 * _HOUR, 12 * _HOUR, 24 * _HOUR, 3 * 24 * _HOUR, 
 WORKDAY_HOURS: Final = 8.0
 """Within which the queue should be done where the project names no SLA."""
 
+_MOST_LOOKED_BACK_HOURS: Final = 7 * 24.0
+_LEAST_LOOKED_BACK_HOURS: Final = 1.0
+
 
 @dataclass(frozen=True)
 class AgeBin:
@@ -26,13 +29,15 @@ class AgeBin:
 class Pace:
     """What happened in the last minutes, by the minute, and what a decision takes in seconds of a person.
 
-    `measured` tells whether people's own time says so, or the project's file.
+    `arrivals` are tasks a minute, over the last `arrivals_hours`. `measured` tells whether people's own time
+    says so, or the project's file.
     """
 
     claims: float
     decisions: float
     settled: float
     arrivals: float
+    arrivals_hours: float
     people: int
     seconds_each: float
     measured: bool
@@ -41,12 +46,13 @@ class Pace:
 @dataclass(frozen=True)
 class Forecast:
     """`minutes` of people's time that the waiting decisions take; `hours_left` until nothing waits at the
-    present pace, None if the queue does not shrink; `people_needed` to be through within `within_hours`,
-    what arrives meanwhile included."""
+    present pace, None if the queue does not shrink; `people_needed` to be through with what waits now within
+    `within_hours`, and `people_for_arrivals` beside them if as much comes in as lately."""
 
     minutes: float
     hours_left: float | None
     people_needed: float
+    people_for_arrivals: float
     within_hours: float
 
 
@@ -64,6 +70,15 @@ def histogram(bounds: Sequence[float], counts: Sequence[int], sla_seconds: float
     ]
 
 
+def looked_back_hours(sla_hours: float | None) -> float:
+    """Return over how many hours arrivals are averaged: as long as the forecast looks ahead.
+
+    What comes in one burst is spread over all of them. Taken over the minutes since it came, it would count
+    as a stream that goes on for ever.
+    """
+    return min(_MOST_LOOKED_BACK_HOURS, max(_LEAST_LOOKED_BACK_HOURS, sla_hours or WORKDAY_HOURS))
+
+
 def forecast(tasks: int, decisions_each: int, pace: Pace, sla_hours: float | None) -> Forecast:
     """Return what `tasks` that wait for `decisions_each` decisions take."""
     hours = sla_hours or WORKDAY_HOURS
@@ -71,4 +86,4 @@ def forecast(tasks: int, decisions_each: int, pace: Pace, sla_hours: float | Non
     arriving = pace.arrivals / 60 * decisions_each * pace.seconds_each
     net = pace.settled - pace.arrivals
     left = 0.0 if tasks == 0 else tasks / net / 60 if net > 0 else None
-    return Forecast(backlog / 60, left, backlog / (hours * _HOUR) + arriving, hours)
+    return Forecast(backlog / 60, left, backlog / (hours * _HOUR), arriving, hours)

@@ -43,10 +43,14 @@ class Pools:
         """Whether every task is for anybody."""
         return not (self.rules or self.sensitive or self.expert_labels)
 
+    def distresses(self, metadata: Mapping[str, str]) -> bool:
+        """Return whether an item with this metadata distresses."""
+        return _lies_in(self.sensitive, metadata)
+
     def pool(self, label: object, metadata: Mapping[str, str]) -> str:
         """Return the pool of a task by the machine's label and its item's metadata; the first skill that
         fits counts."""
-        mark = DISTRESSING if _lies_in(self.sensitive, metadata) else ""
+        mark = DISTRESSING if self.distresses(metadata) else ""
         if self.expert_labels and label in self.expert_labels:
             return EXPERT + mark
         for rule in self.rules:

@@ -25,7 +25,7 @@ _MOST_NEXT: Final = 100
 
 
 class PoolShown(BaseModel):
-    """Open tasks for people with a skill (none: for anybody); `distressing` ones for who consents."""
+    """Tasks to be taken now by people with a skill (none: by anybody); `distressing` ones by who consents."""
 
     pool: str
     skill: str
@@ -35,7 +35,7 @@ class PoolShown(BaseModel):
 
 
 class AgeBinShown(BaseModel):
-    """Open tasks that have waited from `least` up to `most` seconds (null: longer still)."""
+    """Tasks to be taken now that have waited from `least` up to `most` seconds (null: longer still)."""
 
     least: float
     most: float | None
@@ -44,12 +44,14 @@ class AgeBinShown(BaseModel):
 
 
 class PaceShown(BaseModel):
-    """By the minute: claims and decisions of the last 5 minutes, settled tasks and arrivals of the hour."""
+    """By the minute: claims and decisions of the last 5 minutes, settled tasks of the last hour, and tasks
+    that came in over the last `arrivals_hours`."""
 
     claims: float
     decisions: float
     settled: float
     arrivals: float
+    arrivals_hours: float = Field(description="the SLA, or a working day; an hour at least")
     people: int = Field(description="who decided something in the last 5 minutes")
     seconds_each: float = Field(description="of a person's time for a decision")
     measured: bool = Field(description="whether people's time says so, or the project's file")
@@ -58,7 +60,8 @@ class PaceShown(BaseModel):
 class ForecastShown(BaseModel):
     minutes: float = Field(description="of people's time that the waiting decisions take")
     hours_left: float | None = Field(description="until nothing waits; null if the queue does not shrink")
-    people_needed: float
+    people_needed: float = Field(description="at work all the time, for what waits now")
+    people_for_arrivals: float = Field(description="beside them, if as much comes in as lately")
     within_hours: float = Field(description="the SLA, or a working day")
 
 
@@ -76,8 +79,11 @@ class LeaseShown(BaseModel):
 
 class QueueShown(BaseModel):
     """What waits. Counts are some seconds old (`counted_at`, Unix milliseconds); `reasons` are those of all
-    open tasks, or where there are more than some thousand of a sample of `reasons_sampled`. A task of which
-    two parts are open is counted twice."""
+    open tasks, or where there are more than some thousand of a sample of `reasons_sampled`.
+
+    `open` are the tasks that somebody can take now. Of a task that takes several decisions the next part
+    opens when one is taken: it may be `open` and `in_hand` at once, and is in hand once for each who has it.
+    The project's status counts each task once, as in hand or else open."""
 
     counted_at: int
     open: int
@@ -110,6 +116,8 @@ class NextTask(BaseModel):
     created_at: int
     decided: int
     needed: int
+    open: int = Field(description="parts of it, one a decision, that can be taken now")
+    guideline_version: int
     begun: bool
     blind: bool
     again: bool
@@ -204,7 +212,7 @@ async def _queue(
     found = await waiting.count(project, sla_hours)
     leases = await waiting.leases(project)
     reasons = await waiting.reasons(project)
-    speed = await waiting.pace(project, each, spec.minutes_per_decision)
+    speed = await waiting.pace(project, each, spec.minutes_per_decision, sla_hours)
     pools = [_pool(pool) for pool in found.pools]
     return {
         "counted_at": found.counted_at,

@@ -133,17 +133,20 @@ class WaitingTasks:
         by_reason = {row["reason"]: row["tasks"] for row in rows}
         return Reasons(sum(by_reason.values()), by_reason)
 
-    async def pace(self, project: str, decisions_each: int, minutes_per_decision: float) -> pace.Pace:
+    async def pace(
+        self, project: str, decisions_each: int, minutes_per_decision: float, sla_hours: float | None
+    ) -> pace.Pace:
         """Return what happened lately; a decision takes `minutes_per_decision` until people's time says so.
 
         `decisions_each` is how many decisions a task takes.
         """
-        row = await self._database.pool.fetchrow(waiting_sql.PACE, project, _PACE_MINUTES)
+        hours = pace.looked_back_hours(sla_hours)
+        row = await self._database.pool.fetchrow(waiting_sql.PACE, project, _PACE_MINUTES, hours)
         measured = row["human_tasks"] > 0 and row["human_seconds"] > 0
         seconds, decisions = row["human_seconds"], row["human_tasks"] * decisions_each
         each = seconds / decisions if measured else minutes_per_decision * 60
         figures = {name: row[name] for name in ("claims", "decisions", "settled", "arrivals", "people")}
-        return pace.Pace(**figures, seconds_each=each, measured=measured)
+        return pace.Pace(**figures, arrivals_hours=hours, seconds_each=each, measured=measured)
 
     async def next(self, project: str, pool: str, most: int) -> Sequence[Any]:
         """Return the rows of the tasks that are claimed next from a pool, in their order."""

@@ -81,15 +81,19 @@ GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
 PACE: Final = """
--- $1 project, $2 minutes
+-- $1 project, $2 minutes, $3 hours over which arrivals are averaged
 WITH recent AS (
     SELECT task_id, slot, reviewer FROM decisions
     WHERE project = $1 AND decided_at > now() - make_interval(mins => $2) LIMIT 20000
 ), hour AS (
-    SELECT coalesce(sum(requested - withdrawn - tasks_erased), 0)::float8 AS arrivals,
-           coalesce(sum(decided), 0)::float8 AS settled,
+    SELECT coalesce(sum(decided), 0)::float8 AS settled,
            greatest(1, (extract(epoch FROM now()) * 1000 - min(minute)) / 60000)::float8 AS minutes
     FROM minute_stats WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - 3600000
+), span AS (
+    SELECT greatest(0, coalesce(sum(requested - withdrawn - tasks_erased), 0))::float8
+           / ($3::float8 * 60) AS arrivals
+    FROM minute_stats
+    WHERE project = $1 AND minute > ((extract(epoch FROM now()) - $3::float8 * 3600) * 1000)::bigint
 ), week AS (
     SELECT coalesce(sum(human_seconds), 0)::float8 AS seconds, coalesce(sum(decided), 0)::float8 AS settled
     FROM minute_stats WHERE project = $1 AND minute > (extract(epoch FROM now()) * 1000)::bigint - 604800000
@@ -103,35 +107,39 @@ SELECT (SELECT count(*) FROM recent)::float8 / $2 AS decisions,
            SELECT count(*) FROM assignments
            WHERE project = $1 AND state = 'leased' AND leased_at > now() - make_interval(mins => $2)
        ))::float8 / $2 AS claims,
-       coalesce(h.arrivals / h.minutes, 0) AS arrivals, coalesce(h.settled / h.minutes, 0) AS settled,
+       s.arrivals, coalesce(h.settled / h.minutes, 0) AS settled,
        w.seconds AS human_seconds, w.settled AS human_tasks
-FROM hour h, week w
+FROM hour h, span s, week w
 """
 
 _NEXT_OF: Final = """
     (
         SELECT task_id, slot, begun, again, priority FROM assignments
         WHERE project = $1 AND pool = $3 AND {begun} AND state = 'open'
-        ORDER BY priority, task_id, slot LIMIT $2
+        ORDER BY priority, task_id, slot LIMIT $2 * 12
     )
 """
 
-NEXT: Final = (
-    """
+# A task has up to twelve open parts, one a decision: it is shown once, where its first part stands.
+
+NEXT: Final = """
 -- $1 project, $2 how many, $3 pool
-SELECT n.task_id, n.begun, n.again, n.priority < 0 AS in_front, t.item_id, t.blind OR n.again AS blind,
-       t.created_at, t.decided, t.needed, left(i.content, 200) AS excerpt, length(i.content) > 200 AS is_cut,
-       r.label, r.confidence, r.reasons
-FROM ("""
-    + _NEXT_OF.replace("{begun}", "begun")
-    + " UNION ALL "
-    + _NEXT_OF.replace("{begun}", "NOT begun")
-    + """) n
+SELECT n.task_id, n.begun, n.again, n.priority < 0 AS in_front, n.parts AS open, t.item_id,
+       t.blind OR n.again AS blind, t.guideline_version, t.created_at, t.decided, t.needed,
+       left(i.content, 200) AS excerpt, length(i.content) > 200 AS is_cut, r.label, r.confidence, r.reasons
+FROM (
+    SELECT * FROM (
+        SELECT *, count(*) OVER of_task AS parts,
+               row_number() OVER (of_task ORDER BY begun DESC, priority, slot) AS nth
+        FROM ({begun} UNION ALL {not_begun}) parts WINDOW of_task AS (PARTITION BY task_id)
+    ) ranked WHERE nth = 1 ORDER BY begun DESC, priority, task_id LIMIT $2
+) n
 JOIN tasks t USING (task_id)
 JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
-ORDER BY n.begun DESC, n.priority, n.task_id, n.slot LIMIT $2
-"""
+ORDER BY n.begun DESC, n.priority, n.task_id
+""".replace("{begun}", _NEXT_OF.replace("{begun}", "begun")).replace(
+    "{not_begun}", _NEXT_OF.replace("{begun}", "NOT begun")
 )
 
 TAKE_BACK: Final = """

@@ -16,10 +16,10 @@ class PageSpec:
 
 PAGES: Final = (
     PageSpec("review", "/", "Review", ("review", "training", "panels", "care")),
-    PageSpec("work", "/work", "My work", ("work",)),
-    PageSpec("guideline", "/guideline", "Guideline", ("panels", "guideline")),
-    PageSpec("queue", "/queue", "Queue", ("dashboard", "queue")),
-    PageSpec("item", "/item", "Items", ("item",)),
+    PageSpec("work", "/work", "My work", ("work", "care")),
+    PageSpec("guideline", "/guideline", "Guideline", ("panels", "guideline", "care")),
+    PageSpec("queue", "/queue", "Queue", ("dashboard", "queue", "care")),
+    PageSpec("item", "/item", "Items", ("item", "care")),
     PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
     PageSpec("quality", "/quality", "Quality", ("dashboard", "promise", "agreement", "accuracy", "quality")),
     PageSpec("people", "/people", "People", ("people",)),

@@ -8,9 +8,9 @@ import { useTheme } from "./theme.js";
 // Name, address and title of each page, and the roles that see it (none means everybody), in two groups.
 const GROUPS = [
   ["Your work", [
-    ["review", "/", "Review", []],
+    ["review", "/", "Review", ["reviewer"]],
     ["work", "/work", "My work", []],
-    ["me", "/me", "My pay", []],
+    ["me", "/me", "My pay", ["reviewer"]],
     ["guideline", "/guideline", "Guideline", []],
   ]],
   ["Overview", [

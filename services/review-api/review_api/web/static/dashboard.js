@@ -7,7 +7,7 @@ import { count, dateTime, decimal, minutes, percent, plural, usd } from "./forma
 import { call, segment } from "./http.js";
 import { mount } from "./page.js";
 import { PromiseSection, usePromise } from "./promise.js";
-import { Oldest, Tile } from "./tiles.js";
+import { Oldest, Tile, Waiting } from "./tiles.js";
 import { useForManagers, useRepeated } from "./session.js";
 import { Segments } from "./segments.js";
 import { Blank } from "./shell.js";
@@ -70,7 +70,6 @@ function Freshness({ shown, stale }) {
 
 function Tiles({ shown, spec, queue }) {
   const { status } = shown;
-  const waiting = status.open_tasks + status.leased_tasks;
   const savings = figures.savings(status, spec);
   const done = figures.ratio(status.final_labels, status.items);
   const accepted = figures.acceptedInAll(status);
@@ -78,11 +77,11 @@ function Tiles({ shown, spec, queue }) {
     <${Tile} name="Final labels" value=${count(status.final_labels)} about=${`of ${count(status.items)} items`} bar=${done} />
     <${Tile} name="Share accepted" value=${percent(figures.ratio(accepted, status.accepted + status.requested))}
       about=${`${count(status.requested - status.withdrawn)} went to people`} tone="machine" />
-    <${Tile} name="Waiting for people" value=${count(waiting)} about=${`${count(status.leased_tasks)} in hand, ${count(status.decided)} decided`} tone="people" />
+    <${Waiting} status=${status} />
     ${queue && html`<${Oldest} queue=${queue} />`}
     <${Accuracy} status=${status} />
     <${Tile} name="Cost of the machine" value=${usd(status.cost_usd)} about=${costWords(status)} />
-    <${Tile} name="Human time" value=${minutes(savings.spent)} about=${savingsWords(savings)} tone="people" />
+    <${Tile} name="Human time" value=${minutes(savings.spent)} about=${`${plural(status.decided, "task")} decided, ${savingsWords(savings)}`} tone="people" />
   </section>`;
 }
 

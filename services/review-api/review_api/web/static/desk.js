@@ -204,6 +204,13 @@ export class Desk {
     this.onChange();
   }
 
+  // Consent to distressing texts was given, or taken back: then the server gave those in hand to others.
+  consented(given) {
+    if (!given) this.tasks = this.tasks.filter((task) => !task.sensitive);
+    this.save();
+    return this.fill();
+  }
+
   decide(label) {
     const task = this.current;
     if (task === null || task.lost) return;

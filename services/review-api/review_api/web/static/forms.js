@@ -1,5 +1,6 @@
 // What the forms about people and accounts share.
-import { html, useEffect, useRef, useState } from "./ui.js";
+import { html, useCallback, useEffect, useRef, useState } from "./ui.js";
+import { call } from "./http.js";
 
 const ROLES = [["reviewer", "Reviewer"], ["manager", "Manager"], ["manager reviewer", "Manager and reviewer"]];
 
@@ -15,6 +16,22 @@ export function RoleChoice({ name, value, disabled, onChange }) {
 export function rolesInWords(roles) {
   const words = new Intl.ListFormat("en-GB").format(roles);
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+// A list that is fetched at the start and after every change; null before the first answer.
+export function useList(path, name, onExpired) {
+  const [list, setList] = useState(null);
+  const load = useCallback(async () => {
+    try {
+      setList((await call("GET", path))[name]);
+    } catch (error) {
+      if (error.status === 401) onExpired();
+    }
+  }, [path]);
+  useEffect(() => {
+    load();
+  }, [load]);
+  return [list, load];
 }
 
 // Returns `act(work)`, which does what changes something, reloads, and gives the answer (null if it was refused), and the

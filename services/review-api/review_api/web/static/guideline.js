@@ -10,14 +10,9 @@ import { Segments } from "./segments.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
 import { mount } from "./page.js";
-import { useRepeated } from "./session.js";
+import { mayManage, mayReview, useRepeated } from "./session.js";
 
 const REFRESH_MS = 30_000;
-
-function holds(account, project, role) {
-  const held = [...(account.roles ?? []), ...(account.memberships?.[project.project] ?? [])];
-  return held.includes("admin") || held.includes(role);
-}
 
 function GuidelinePage({ account, project, onExpired, onOutdated }) {
   const [found, setFound] = useState(null);
@@ -33,7 +28,7 @@ function GuidelinePage({ account, project, onExpired, onOutdated }) {
     }
   }, [base]);
   useRepeated(load, REFRESH_MS, true);
-  const manages = holds(account, project, "manager");
+  const manages = mayManage(account, project.project);
   const afterPublishing = (version) => {
     setPublished(version);
     setView("text");
@@ -62,7 +57,7 @@ function GuidelinePage({ account, project, onExpired, onOutdated }) {
     ${manages && view !== "edit" && html`
       <${Campaigns} key=${found.in_force} base=${base} project=${project} inForce=${found.in_force} />
       <${EdgeCases} base=${base} project=${project} onEdit=${() => setView("edit")} />`}
-    ${holds(account, project, "reviewer") && view !== "edit" && html`<${MyEdgeCases} base=${base} />`}
+    ${mayReview(account, project.project) && view !== "edit" && html`<${MyEdgeCases} base=${base} />`}
   </main>`;
 }
 

@@ -82,7 +82,7 @@ function Newcomer({ provider }) {
 }
 
 function enter() {
-  location.assign("/");
+  location.assign("/#signed-in");
 }
 
 render(html`<${Invitation} />`, document.getElementById("app"));

@@ -4,8 +4,10 @@ import { count, dateTime, decimal, duration, percent, plural, usd } from "./form
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
 import { ItemList } from "./itemlist.js";
-import { holds, labelText, reasonWords } from "./items.js";
+import { distresses, labelText, reasonWords } from "./items.js";
 import { mount } from "./page.js";
+import { Covered } from "./sensitive.js";
+import { mayManage } from "./session.js";
 import { Blank } from "./shell.js";
 
 const STATES = {
@@ -63,14 +65,14 @@ function useLineage(project, item, onExpired) {
 function ItemPage({ account, project, onExpired }) {
   const [item, choose] = useChosenItem();
   const [answer, reload] = useLineage(project, item, onExpired);
-  const manages = holds(account, project.project, "manager");
+  const manages = mayManage(account, project.project);
   return html`<main class="page narrow items">
     <${Search} key=${item} item=${item} onChoose=${choose} />
     ${!item && manages && html`<${ItemList} project=${project} onChoose=${choose} onExpired=${onExpired} />`}
     ${!item && !manages && html`<${Blank} title="Which item?"><p>Enter the id of an item that you have decided. Once it is settled, you see here what became of it.</p></${Blank}>`}
     ${item && answer === null && html`<div class="card lineage-top" aria-busy="true"></div>`}
     ${item && answer?.error && html`<${Refused} error=${answer.error} onRetry=${reload} />`}
-    ${item && answer?.found && html`<${Lineage} lineage=${answer.found} item=${item} spec=${project.spec} />`}
+    ${item && answer?.found && html`<${Lineage} key=${item} lineage=${answer.found} item=${item} spec=${project.spec} manages=${manages} />`}
   </main>`;
 }
 
@@ -99,10 +101,10 @@ function Refused({ error, onRetry }) {
   </${Blank}>`;
 }
 
-function Lineage({ lineage, item, spec }) {
+function Lineage({ lineage, item, spec, manages }) {
   const { events } = lineage;
   return html`
-    <${Top} lineage=${lineage} item=${item} />
+    <${Top} lineage=${lineage} item=${item} covered=${manages && distresses(spec, lineage.item?.metadata ?? {})} />
     ${lineage.labels_withheld && html`<p class="withheld" role="note"><${Icon} name="blind" />A blind check of this item waits, and you may be
       given it. What the machine and others said is shown once it is settled.</p>`}
     <section aria-labelledby="timeline-heading">
@@ -116,7 +118,8 @@ function Lineage({ lineage, item, spec }) {
 
 const TONES = { final: "machine", scoring: "" };
 
-function Top({ lineage, item }) {
+// `covered`: the text distresses. Reviewers are not told it here at all.
+function Top({ lineage, item, covered }) {
   const { item: arrived, final_label: final, state } = lineage;
   const long = (arrived?.content.length ?? 0) > 600;
   return html`<section class="card lineage-top" aria-label="The item">
@@ -124,8 +127,8 @@ function Top({ lineage, item }) {
       <h2 class="item-id"><bdi>${item}</bdi></h2>
       <span class=${`chip ${TONES[state] ?? "people"}`} data-state=${state}>${STATES[state]}</span>
     </header>
-    ${arrived && html`<div class=${long ? "item-text long" : "item-text"} dir="auto" tabindex=${long ? 0 : undefined} role=${long ? "region" : undefined}
-      aria-label=${long ? "Text of the item" : undefined}>${arrived.content}</div>`}
+    ${arrived && html`<${Covered} sensitive=${covered} item=${item}><div class=${long ? "item-text long" : "item-text"} dir="auto"
+      tabindex=${long ? 0 : undefined} role=${long ? "region" : undefined} aria-label=${long ? "Text of the item" : undefined}>${arrived.content}</div></${Covered}>`}
     ${!arrived && html`<p class="fine">Its text is not here.</p>`}
     ${arrived && html`<${Facts} item=${arrived} />`}
     ${final && html`<p class=${`verdict-line tone-${final.source === "people" ? "people" : "machine"}`}>

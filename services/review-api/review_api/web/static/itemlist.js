@@ -3,6 +3,7 @@ import { html, useCallback, useEffect, useState } from "./ui.js";
 import { dateTime, percent } from "./format.js";
 import { call, segment } from "./http.js";
 import { itemAddress, labelText } from "./items.js";
+import { Covered } from "./sensitive.js";
 
 const PAGE = 50;
 const SOURCES = [
@@ -88,7 +89,8 @@ function Row({ item, project, onChoose }) {
   };
   return html`<li class="row">
     <a href=${itemAddress(project.project, item.item_id)} onClick=${open}><bdi>${item.item_id}</bdi></a>
-    <p class="excerpt" dir="auto">${item.excerpt}${item.is_cut && "…"}</p>
+    <div class="row-text"><${Covered} sensitive=${item.sensitive} item=${item.item_id}>
+      <p class="excerpt" dir="auto">${item.excerpt}${item.is_cut && "…"}</p></${Covered}></div>
     <p class="row-label">${item.label === null
       ? html`<span class="fine">${item.label_withheld ? "hidden: a blind check waits" : "no final label"}</span>`
       : html`<b class=${`tone-${item.source}`}>${labelText(item.label)}</b><span class="fine">${item.source === "people" ? "by people" : `machine, ${percent(item.confidence, 0)}`}</span>`}</p>

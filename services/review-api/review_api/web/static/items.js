@@ -29,10 +29,9 @@ export function labelText(label) {
   return JSON.stringify(label);
 }
 
-// Whether an account has a role in a project: everywhere, or in this one.
-export function holds(account, project, role) {
-  const held = [...account.roles, ...(account.memberships?.[project] ?? [])];
-  return held.includes(role) || held.includes("admin");
+// Whether an item distresses, by the project's file.
+export function distresses(spec, metadata) {
+  return Object.entries(spec.review?.care?.sensitive ?? {}).some(([name, values]) => values.includes(metadata[name]));
 }
 
 export function itemAddress(project, item) {

@@ -43,7 +43,8 @@ function useMine(project, onExpired) {
 function Me({ account, project, onExpired }) {
   const { days, care, stale, refused, load } = useMine(project, onExpired);
   if (refused) return html`<main><${Blank} title="This account does not review">
-    <p>There is nothing about you to show: this page is for reviewers of the project.</p>
+    <p>There is nothing about you to show: this page is for reviewers of the project. How the project goes is on the
+      ${" "}<a href="/dashboard${location.search}">dashboard</a>.</p>
   </${Blank}></main>`;
   if (days === null) return html`<main class="page mine" aria-busy="true"><p class="fine" role="status">${stale ? "The server does not answer. Trying again…" : "Loading…"}</p></main>`;
   const here = lastDays(days.filter((day) => day.project === project.project));
@@ -201,6 +202,7 @@ function Sensitive({ project, sensitive, onChanged }) {
       <input type="checkbox" role="switch" checked=${sensitive.consent === true} onChange=${change} />
       <span>I would see distressing texts</span>
     </label>
+    ${sensitive.consent === null && html`<p class="fine">You have not said yet: that counts as no.</p>`}
     <p class="fine">Some texts of this project may be hard to read. They go only to people who say so here, and each stays hidden until
       you ask for it. Change your mind whenever you like: what you have in hand goes to others, and nothing changes about your pay, your
       other work or how you are judged.</p>

@@ -1,8 +1,8 @@
 // What every page is: the sign-in, the bar with the project chosen, and the content for that project.
-import { html, render } from "./ui.js";
+import { html, render, useRef } from "./ui.js";
 import { ProjectChooser, TopBar } from "./bar.js";
 import { openOffline } from "./offline.js";
-import { useProjects, useSession } from "./session.js";
+import { mayManage, mayReview, useProjects, useSession } from "./session.js";
 import { NoProject, SignIn, Unreachable } from "./shell.js";
 
 // Draws `Content` with `account`, `session`, `project` (with its whole spec), `onExpired` (the sign-in ended) and
@@ -16,8 +16,15 @@ function Page({ name, content: Content, waiting }) {
   const session = useSession();
   const { account } = session;
   const { projects, project, choose, reload } = useProjects(account, session.expired);
-  if (account === null) return html`<${SignIn} onSignedIn=${session.setAccount} waiting=${waiting?.()} />`;
+  const arrived = useRef(name === "review" && justCameIn());
+  const signedIn = (found) => {
+    arrived.current = name === "review";
+    session.setAccount(found);
+  };
+  if (account === null) return html`<${SignIn} onSignedIn=${signedIn} waiting=${waiting?.()} />`;
   if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
+  if (project && arrived.current && leaves(account, project.project)) return null;
+  if (project) arrived.current = false;
   return html`
     <${TopBar} page=${name} session=${session}>
       <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
@@ -26,4 +33,18 @@ function Page({ name, content: Content, waiting }) {
     ${project && html`<${Content} key=${project.project} account=${account} session=${session} project=${project}
       onExpired=${session.expired} onOutdated=${reload} />`}
   `;
+}
+
+// Says so once: who comes from an invitation or from their provider arrives with this in the address.
+function justCameIn() {
+  if (location.hash !== "#signed-in") return false;
+  history.replaceState(null, "", location.pathname + location.search);
+  return true;
+}
+
+// Everybody signs in at the page Review. Who manages the project and does not review goes on to where their work is.
+function leaves(account, project) {
+  if (mayReview(account, project) || !mayManage(account, project)) return false;
+  location.replace(`/dashboard?${new URLSearchParams({ project })}`);
+  return true;
 }

@@ -1,12 +1,13 @@
 // Who may do what in the project: its members, the invitations to it, and for admins the log of all such acts.
-import { html, useCallback, useEffect, useRef, useState } from "./ui.js";
+import { html, useRef, useState } from "./ui.js";
 import { mount } from "./page.js";
 import { call, segment } from "./http.js";
 import { AuditLog } from "./audit.js";
-import { EXPIRIES, Problem, RoleChoice, Secret, rolesInWords, useAction } from "./forms.js";
+import { EXPIRIES, Problem, RoleChoice, Secret, rolesInWords, useAction, useList } from "./forms.js";
 import { dateTime, plural } from "./format.js";
 import { mayManage } from "./session.js";
 import { Blank } from "./shell.js";
+import { Skills } from "./skills.js";
 
 function People({ account, project, onExpired }) {
   if (!mayManage(account, project.project)) {
@@ -14,12 +15,19 @@ function People({ account, project, onExpired }) {
       <p>Who works on <strong>${project.spec.title}</strong> is managed here. Ask a manager of the project for the role.</p>
     </${Blank}></main>`;
   }
+  return html`<${Managed} account=${account} project=${project} onExpired=${onExpired} />`;
+}
+
+function Managed({ account, project, onExpired }) {
   const admin = account.roles.includes("admin");
+  const path = pathOf(project, "members");
+  const [members, load] = useList(path, "members", onExpired);
   return html`<main class="page narrow people">
     <h1>People</h1>
-    <${Members} account=${account} admin=${admin} path=${pathOf(project, "members")} onExpired=${onExpired} />
+    <${Members} account=${account} admin=${admin} path=${path} members=${members} load=${load} onExpired=${onExpired} />
+    <${Skills} project=${project} path=${pathOf(project, "skills")} members=${members ?? []} onExpired=${onExpired} />
     <${Invitations} admin=${admin} path=${pathOf(project, "invitations")} onExpired=${onExpired} />
-    ${admin && html`<${AuditLog} onExpired=${onExpired} />`}
+    ${admin && html`<${AuditLog} project=${project} onExpired=${onExpired} />`}
   </main>`;
 }
 
@@ -27,24 +35,7 @@ function pathOf(project, part) {
   return `/v1/projects/${segment(project.project)}/${part}`;
 }
 
-// A list that is fetched at the start and after every change; null before the first answer.
-function useList(path, name, onExpired) {
-  const [list, setList] = useState(null);
-  const load = useCallback(async () => {
-    try {
-      setList((await call("GET", path))[name]);
-    } catch (error) {
-      if (error.status === 401) onExpired();
-    }
-  }, [path]);
-  useEffect(() => {
-    load();
-  }, [load]);
-  return [list, load];
-}
-
-function Members({ account, admin, path, onExpired }) {
-  const [members, load] = useList(path, "members", onExpired);
+function Members({ account, admin, path, members, load, onExpired }) {
   const [act, problem] = useAction(load, onExpired);
   const form = useRef(null);
   const put = (name, roles) => act(() => call("PUT", `${path}/${segment(name)}`, { roles }));

@@ -3,11 +3,12 @@ import { html, useCallback, useState } from "./ui.js";
 import { count, decimal, duration, minutes, percent, plural } from "./format.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
-import { ItemLink, holds, labelText, reasonWords } from "./items.js";
+import { ItemLink, labelText, reasonWords } from "./items.js";
 import { mount } from "./page.js";
-import { useRepeated } from "./session.js";
+import { Covered } from "./sensitive.js";
+import { mayManage, useRepeated } from "./session.js";
 import { Blank } from "./shell.js";
-import { Oldest, Tile } from "./tiles.js";
+import { Oldest, Tile, Waiting } from "./tiles.js";
 
 const REFRESH_MS = 5000;
 const NEXT = 20;
@@ -19,8 +20,8 @@ function useQueue(project, pool, active, onExpired) {
   const load = useCallback(async () => {
     try {
       const next = `${base}/queue/next?${new URLSearchParams({ pool, count: NEXT })}`;
-      const [queue, { tasks }] = await Promise.all([call("GET", `${base}/queue`), call("GET", next)]);
-      setShown({ queue, tasks, pool, at: queue.serverNow });
+      const [queue, { tasks }, status] = await Promise.all([call("GET", `${base}/queue`), call("GET", next), call("GET", `${base}/status`)]);
+      setShown({ queue, tasks, pool, status, at: queue.serverNow });
       setStale(false);
     } catch (error) {
       if (error.status === 401) onExpired();
@@ -34,7 +35,7 @@ function useQueue(project, pool, active, onExpired) {
 function QueuePage({ account, project, onExpired }) {
   const [pool, setPool] = useState("");
   const [said, setSaid] = useState("");
-  const manages = holds(account, project.project, "manager");
+  const manages = mayManage(account, project.project);
   const { shown, stale, load, base } = useQueue(project, pool, manages, onExpired);
   const act = async (path, body, done) => {
     try {
@@ -57,7 +58,7 @@ function QueuePage({ account, project, onExpired }) {
     ${shown === null && !stale && html`<div class="tiles" aria-busy="true"></div>`}
     ${shown === null && stale && html`<${Blank} title="Nothing known yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
     ${shown && html`
-      <${Tiles} queue=${shown.queue} />
+      <${Tiles} queue=${shown.queue} status=${shown.status} />
       <div class="queue-pair"><${Ages} queue=${shown.queue} /><${Reasons} queue=${shown.queue} /></div>
       <${Leases} queue=${shown.queue} project=${project.project} onRelease=${(lease) =>
         act(`${lease.task_id}/release`, { reviewer: lease.reviewer }, `${lease.item_id} is back in the queue.`)} />
@@ -66,9 +67,9 @@ function QueuePage({ account, project, onExpired }) {
   </main>`;
 }
 
-function Tiles({ queue }) {
+function Tiles({ queue, status }) {
   const { pace, forecast } = queue;
-  const waiting = [
+  const open = [
     queue.begun > 0 && `${count(queue.begun)} begun`,
     queue.adjudications > 0 && `${count(queue.adjudications)} for experts`,
     queue.distressing > 0 && `${count(queue.distressing)} distressing`,
@@ -76,13 +77,28 @@ function Tiles({ queue }) {
     queue.waiting_for_item > 0 && `${count(queue.waiting_for_item)} without their item yet`,
   ].filter(Boolean);
   return html`<section class="tiles" aria-label="Figures">
-    <${Tile} name="Open tasks" tone="people" value=${count(queue.open)} about=${waiting.join(", ") || "none of them begun"} />
-    <${Tile} name="In hand" value=${count(queue.in_hand)} about=${`${plural(pace.people, "person", "people")} decided in the last 5 minutes`} />
+    <${Waiting} status=${status} />
+    <${Tile} name="Ready to take" tone="people" value=${count(queue.open)} about=${open.join(", ") || "none of them begun"}
+      title="Tasks that somebody can take now. One that takes several decisions can be ready and in somebody's hands at once" />
     <${Oldest} queue=${queue} />
-    <${Tile} name="Pace" value=${`${decimal(pace.decisions)}/min`} about=${`${decimal(pace.claims)} claims a minute; ${decimal(pace.arrivals)} tasks a minute come in`} />
-    <${Tile} name="Work that waits" value=${minutes(forecast.minutes)} about=${`${decimal(pace.seconds_each)} s a decision, ${pace.measured ? "measured" : "by the project's file"}; ${leftWords(queue)}`} />
-    <${Tile} name="People needed" value=${decimal(Math.ceil(forecast.people_needed * 10) / 10)} about=${`to be through within ${duration(forecast.within_hours * 3600)}, with what comes in`} />
+    <${Tile} name="Pace" value=${`${decimal(pace.decisions)}/min`} about=${`decisions in the last 5 minutes, by ${plural(pace.people, "person", "people")}; ${decimal(pace.arrivals)} tasks a minute came in over ${duration(pace.arrivals_hours * 3600)}`} />
+    <${Tile} name="Work that waits" value=${minutes(forecast.minutes)} about=${`${plural(queue.open, "task")} at ${decimal(pace.seconds_each)} s a decision, ${pace.measured ? "as measured" : "by the project's file"}; ${leftWords(queue)}`} />
+    <${PeopleNeeded} queue=${queue} />
   </section>`;
+}
+
+// People come whole; the sub-line tells what the number is based on.
+function PeopleNeeded({ queue: { pace, forecast } }) {
+  const within = duration(forecast.within_hours * 3600);
+  const more = forecast.people_for_arrivals;
+  const arriving = more > 0 ? `; ${tenths(more)} more if as much comes in as in the last ${duration(pace.arrivals_hours * 3600)}` : "";
+  return html`<${Tile} name="People needed" value=${count(Math.ceil(forecast.people_needed))}
+    about=${`${tenths(forecast.people_needed)} at work all the time, to be through with what waits within ${within}${arriving}`}
+    title=${`${minutes(forecast.minutes)} of work that waits, divided by ${within}: the project's SLA, or else a working day`} />`;
+}
+
+function tenths(people) {
+  return people > 0 && people < 0.1 ? "under 0.1" : decimal(people);
 }
 
 function leftWords({ open, forecast }) {
@@ -106,8 +122,8 @@ function Ages({ queue }) {
   const rows = queue.ages.map((bin) => ({ name: binName(bin), tasks: bin.tasks, tone: bin.late && bin.tasks > 0 ? "late" : "" }));
   return html`<section class="card queue-card" aria-labelledby="ages-heading">
     <h2 id="ages-heading">How long they have waited</h2>
-    <p class="fine">${queue.sla_hours === null ? "Open tasks by age." : `Open tasks by age; the SLA is ${duration(queue.sla_hours * 3600)}.`}</p>
-    ${queue.open === 0 ? html`<p class="nothing">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.open} label="Open tasks by age" />`}
+    <p class="fine">${queue.sla_hours === null ? "Tasks ready to take, by age." : `Tasks ready to take, by age; the SLA is ${duration(queue.sla_hours * 3600)}.`}</p>
+    ${queue.open === 0 ? html`<p class="nothing">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.open} label="Tasks by age" />`}
   </section>`;
 }
 
@@ -120,8 +136,8 @@ function Reasons({ queue }) {
   const rows = Object.entries(queue.reasons).map(([reason, tasks]) => ({ name: reasonWords(reason), tasks, share: true }));
   return html`<section class="card queue-card" aria-labelledby="reasons-heading">
     <h2 id="reasons-heading">Why people are asked</h2>
-    <p class="fine">The gravest reason of each${queue.reasons_sampled < queue.open ? `, estimated from ${count(queue.reasons_sampled)} open tasks` : ""}.</p>
-    ${rows.length === 0 ? html`<p class="nothing">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.reasons_sampled} label="Open tasks by reason" />`}
+    <p class="fine">The gravest reason of each task${queue.reasons_sampled < queue.open ? `, estimated from ${count(queue.reasons_sampled)} of them` : ""}.</p>
+    ${rows.length === 0 ? html`<p class="nothing">Nothing waits.</p>` : html`<${Bars} rows=${rows} whole=${queue.reasons_sampled} label="Tasks by reason" />`}
   </section>`;
 }
 
@@ -156,7 +172,7 @@ function Next({ shown, project, pool, onPool, onFront }) {
       </select></label>`}
     </header>
     ${tasks.length === 0 && html`<p class="nothing">Nothing waits here.</p>`}
-    <ol class="next">${tasks.map((task) => html`<${NextTask} key=${task.task_id} task=${task} project=${project} distressing=${pool.endsWith("!")} now=${shown.at} onFront=${onFront} />`)}</ol>
+    <ol class="next">${tasks.map((task) => html`<${NextTask} key=${task.task_id} task=${task} others=${tasks.some((one) => one !== task && one.item_id === task.item_id)} project=${project} distressing=${shown.pool.endsWith("!")} now=${shown.at} onFront=${onFront} />`)}</ol>
   </section>`;
 }
 
@@ -165,13 +181,21 @@ function poolName({ skill, distressing }) {
   return distressing ? `${name}, distressing` : name;
 }
 
-function NextTask({ task, project, distressing, now, onFront }) {
-  const [seen, setSeen] = useState(!distressing);
+// `others`: there is another task of the same item, by another version of the guideline.
+function NextTask({ task, others, project, distressing, now, onFront }) {
+  const facts = [
+    `${duration((now - task.created_at) / 1000)} old`,
+    task.needed > 1 && `${task.decided} of ${task.needed} decided`,
+    task.open > 1 && `${task.open} open`,
+    task.again && "decided before, looked at again",
+    others && `by guideline ${task.guideline_version}`,
+    task.in_front && "put in front",
+  ];
   return html`<li class="next-task">
     <div class="next-what">
       <p class="next-id"><${ItemLink} project=${project} item=${task.item_id}><bdi>${task.item_id}</bdi></${ItemLink}>
-        <span class="fine">${duration((now - task.created_at) / 1000)} old${task.begun ? `, ${task.decided} of ${task.needed} decided` : ""}${task.again ? ", second look" : ""}${task.in_front ? ", put in front" : ""}</span></p>
-      ${seen ? html`<p class="excerpt" dir="auto">${task.excerpt}${task.is_cut && "…"}</p>` : html`<button class="quiet" onClick=${() => setSeen(true)}>Distressing: show its text</button>`}
+        <span class="fine">${facts.filter(Boolean).join(", ")}</span></p>
+      <${Covered} sensitive=${distressing} item=${task.item_id}><p class="excerpt" dir="auto">${task.excerpt}${task.is_cut && "…"}</p></${Covered}>
     </div>
     <${Machine} task=${task} />
     <button disabled=${task.again} onClick=${() => onFront(task)}>To the front<span class="visually-hidden">: ${task.item_id}</span></button>

@@ -3,6 +3,7 @@ import { html, useCallback, useEffect, useState } from "./ui.js";
 import { FLAGS } from "./asking.js";
 import { dateTime } from "./format.js";
 import { call, segment } from "./http.js";
+import { Covered } from "./sensitive.js";
 
 const PAGE = 50;
 
@@ -46,16 +47,15 @@ export function FromReviewers({ project, onExpired }) {
     </ul>`}`;
 }
 
-// The begin of an item's text; one that distresses when it is asked for.
+// The begin of an item's text. In lists of one's own the server leaves out what distresses, and says so.
 export function Excerpt({ row }) {
-  const text = html`<p class="row-text" dir="auto">${row.excerpt || html`<span class="fine">no text (any more)</span>`}</p>`;
-  return row.sensitive ? html`<details><summary>A distressing text</summary>${text}</details>` : text;
+  return html`<p class="row-text" dir="auto">${row.excerpt || html`<span class="fine">no text (any more)</span>`}</p>`;
 }
 
 function Remark({ one, what, children }) {
   return html`<li class="row">
     <div class="row-main">
-      <${Excerpt} row=${one} />
+      <${Covered} sensitive=${one.sensitive} item=${one.item_id}><${Excerpt} row=${one} /></${Covered}>
       <p class="fine"><span class="row-id">${one.item_id}</span> · ${one.reviewer} · <time dateTime=${new Date(one.at).toISOString()}>${dateTime(one.at)}</time></p>
       <p class="row-said">${what && html`<strong>${what}</strong> `}${one.text}</p>
       ${children}

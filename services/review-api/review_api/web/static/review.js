@@ -12,7 +12,9 @@ import { EdgeCaseDialog } from "./edge_case.js";
 import { Guideline, Help } from "./panels.js";
 import { mount } from "./page.js";
 import { Resting } from "./rest.js";
-import { ConsentQuestion, HIDDEN, useVeil } from "./sensitive.js";
+import { ConsentQuestion, DistressingWaits } from "./consent.js";
+import { HIDDEN, useVeil } from "./sensitive.js";
+import { mayManage } from "./session.js";
 import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
@@ -96,8 +98,8 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
       <main class="work" ref=${main} tabindex="-1">
         <${Progress} desk=${desk} />
         <${Notices} desk=${desk} />
-        <${ConsentQuestion} project=${project} />
-        <${Stage} desk=${desk} project=${project} veil=${veil} singleKeys=${singleKeys} pressed=${pressed} onChoose=${choose} />
+        <${ConsentQuestion} project=${project} onStored=${(given) => desk.consented(given)} />
+        <${Stage} account=${account} desk=${desk} project=${project} veil=${veil} singleKeys=${singleKeys} pressed=${pressed} onChoose=${choose} />
         <${Actions} desk=${desk} actions=${actions} singleKeys=${singleKeys} guidelineOpen=${guidelineOpen} textSize=${textSize} />
       </main>
       ${guidelineOpen && html`<${Guideline} project=${project} onClose=${toggleGuideline} />`}
@@ -147,17 +149,27 @@ function useShown(desk) {
   return shown;
 }
 
-function Stage({ desk, project, veil, singleKeys, pressed, onChoose }) {
+function Stage({ account, desk, project, veil, singleKeys, pressed, onChoose }) {
   const task = desk.current;
-  if (desk.phase === "forbidden") return html`<${Blank} title="This account does not review">
-    <p>Ask a manager for the reviewer role. The <a href="/dashboard${location.search}">dashboard</a> is open to you.</p>
-  </${Blank}>`;
+  if (desk.phase === "forbidden") return html`<${NotAReviewer} manages=${mayManage(account, project.project)} project=${project} />`;
   if (task === null) return html`<${NothingHere} desk=${desk} project=${project} singleKeys=${singleKeys} />`;
   return html`
     <${TaskCard} task=${task} veil=${veil} onGiveBack=${() => desk.skip("")} />
     ${task.lost && html`<${LostTask} onNext=${() => desk.next()} />`}
     <${Labels} labels=${project.spec.labels} task=${task} singleKeys=${singleKeys} pressed=${pressed} onChoose=${onChoose} />
   `;
+}
+
+function NotAReviewer({ manages, project }) {
+  const to = (path, words) => html`<a href=${path + location.search}>${words}</a>`;
+  return html`<${Blank} title="This account does not review">
+    ${manages
+      ? html`<p>You manage <strong>${project.spec.title}</strong>: how it goes is on the ${to("/dashboard", "dashboard")}, what waits for people
+          is in the ${to("/queue", "queue")}.</p>
+        <p>To review too, ask another manager or an admin: they give the role on the page People.</p>`
+      : html`<p>To review in <strong>${project.spec.title}</strong>, ask one of its managers for the reviewer role. Until then the
+          ${" "}${to("/dashboard", "dashboard")} and the ${to("/guideline", "guideline")} are open to you.</p>`}
+  </${Blank}>`;
 }
 
 function NothingHere({ desk, project, singleKeys }) {
@@ -172,6 +184,7 @@ function NothingHere({ desk, project, singleKeys }) {
   return html`<${Blank} title="All caught up">
     <p>Nothing in <strong>${project.spec.title}</strong> waits for you just now. New tasks show here by themselves.</p>
     ${done > 0 && html`<p class="fine">You decided ${plural(done, "task")} today. Thank you.</p>`}
+    <${DistressingWaits} project=${project} onStored=${(given) => desk.consented(given)} />
   </${Blank}>`;
 }
 
@@ -180,7 +193,7 @@ function Progress({ desk }) {
   const left = status === null ? null : (status.open_tasks ?? 0) + (status.leased_tasks ?? 0);
   return html`<dl class="progress">
     <div><dt>Decided today</dt><dd data-figure="decided">${count(desk.decidedToday)}</dd></div>
-    <div><dt>Left in the queue</dt><dd data-figure="left">${count(left)}</dd></div>
+    <div><dt title="Tasks of the project that are not settled, those in somebody's hands included">Waiting for people</dt><dd data-figure="left">${count(left)}</dd></div>
     <div><dt>Pace</dt><dd data-figure="pace">${desk.pace === null ? "–" : html`${decimal(desk.pace, 0)}<small> a minute</small>`}</dd></div>
   </dl>`;
 }

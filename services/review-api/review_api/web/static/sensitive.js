@@ -65,6 +65,34 @@ export function Veiled({ veil, onGiveBack }) {
   </div>`;
 }
 
+// A distressing text in a list, hidden as on the review page. `children` draw the text, `item` names it for those who
+// do not see where the button stands.
+export function Covered({ sensitive, item, children }) {
+  const [open, setOpen] = useState(false);
+  const button = useRef(null);
+  const pressed = useRef(false);
+  useEffect(() => {
+    if (pressed.current) button.current.focus(); // the button that was pressed gave way to the other one
+  }, [open]);
+  if (!sensitive) return children;
+  const turn = () => {
+    pressed.current = true;
+    setOpen(!open);
+  };
+  const of = html`<span class="visually-hidden"> of ${item}</span>`;
+  if (open) return html`<div class="veil listed" data-veil="open">
+    ${children}
+    <button class="quiet hide" ref=${button} onClick=${turn}><${Icon} name="blind" />Hide it again${of}</button>
+  </div>`;
+  return html`<div class="veil listed" data-veil="closed">
+    <div class="veil-lines" aria-hidden="true">${LINES.slice(0, 2).map((width) => html`<i key=${width} style=${{ width: `${width}%` }}></i>`)}</div>
+    <div class="veil-ask">
+      <p class="veil-title"><${Icon} name="blind" />This text may be distressing</p>
+      <button ref=${button} onClick=${turn}>Show the text${of}</button>
+    </div>
+  </div>`;
+}
+
 // Gets the focus: a screen reader reads the text because it was asked for, and only then.
 function Revealed({ veil }) {
   const place = useRef(null);
@@ -73,40 +101,4 @@ function Revealed({ veil }) {
     <div class="task-text revealed" dir="auto" ref=${place} tabindex="-1" role="region" aria-label="Text of the task">${veil.text}</div>
     <button class="quiet hide" aria-keyshortcuts="r" onClick=${veil.toggle}><${Icon} name="blind" />Hide it again <kbd aria-hidden="true">R</kbd></button>
   </div>`;
-}
-
-// Asks once, where the project has such items; the server says whether it is time to ask.
-export function ConsentQuestion({ project }) {
-  const [ask, setAsk] = useState(false);
-  const [problem, setProblem] = useState("");
-  const path = `/v1/projects/${segment(project.project)}/consent`;
-  const applies = Object.keys(project.spec.review?.care?.sensitive ?? {}).length > 0;
-  useEffect(() => {
-    if (!applies) return;
-    call("POST", `${path}/question`).then(
-      (answer) => setAsk(answer.ask),
-      () => {}, // there is a switch on the other page
-    );
-  }, [path, applies]);
-  const say = async (given) => {
-    try {
-      await call("PUT", path, { given });
-      setAsk(false);
-    } catch {
-      setProblem("That was not stored. Try again, or answer on the page “My accuracy and pay”.");
-    }
-  };
-  if (!ask) return null;
-  return html`<section class="card consent" aria-labelledby="consent-heading">
-    <h2 id="consent-heading">Would you see distressing texts?</h2>
-    <p>Some items here may be hard to read. They are given only to people who say yes, hidden until you ask for each, and
-      ${` ${project.spec.review.care.sensitive_per_day} `} a day at most. You can say no now, or change your mind at any time on ${" "}
-      <a href="/me${location.search}">My accuracy and pay</a>: it changes nothing about your pay, your other work or how you are judged.</p>
-    <p class="problem" role="alert">${problem}</p>
-    <div class="consent-answers">
-      <button onClick=${() => say(true)}>Yes, I would see them</button>
-      <button onClick=${() => say(false)}>No, leave them to others</button>
-      <button class="quiet" onClick=${() => setAsk(false)}>Ask me another day</button>
-    </div>
-  </section>`;
 }

@@ -156,8 +156,16 @@ function firstChoice(projects) {
   return wanted.find((name) => names.includes(name)) ?? names[0] ?? null;
 }
 
-// Whether an account manages a project: by a role that holds everywhere, or by one in the project.
+// Whether an account manages a project, or reviews in it: by a role that holds everywhere, or by one in the project.
 export function mayManage(account, project) {
-  const held = [...account.roles, ...(account.memberships[project] ?? [])];
-  return held.includes("admin") || held.includes("manager");
+  return holds(account, project, "manager");
+}
+
+export function mayReview(account, project) {
+  return holds(account, project, "reviewer");
+}
+
+function holds(account, project, role) {
+  const held = [...account.roles, ...(account.memberships?.[project] ?? [])];
+  return held.includes(role) || held.includes("admin");
 }

@@ -2,13 +2,21 @@
 import { html } from "./ui.js";
 import { count, duration, percent } from "./format.js";
 
-export function Tile({ name, value, about, tone = "", bar = null }) {
-  return html`<dl class=${`card tile ${tone}`} data-tile=${name}>
+// `title` is what a word or two more explain to who points at it.
+export function Tile({ name, value, about, tone = "", bar = null, title }) {
+  return html`<dl class=${`card tile ${tone}`} data-tile=${name} title=${title}>
     <dt>${name}</dt>
     <dd class="tile-value">${value}</dd>
     ${bar !== null && html`<dd class="track tile-bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, bar * 100)}%` }}></i></dd>`}
     <dd class="tile-about">${about}</dd>
   </dl>`;
+}
+
+// How many tasks are not settled, of the project's status: the same words and the same number on every page.
+export function Waiting({ status }) {
+  return html`<${Tile} name="Waiting for people" tone="people" value=${count(status.open_tasks + status.leased_tasks)}
+    about=${`${count(status.open_tasks)} open, ${count(status.leased_tasks)} in hand`}
+    title="Tasks that are not settled: open ones that nobody has, and those in somebody's hands" />`;
 }
 
 // How long the oldest task has waited, and the share of those past the project's SLA.
