@@ -130,9 +130,9 @@ def test_twenty_raters_of_all_tweets() -> None:
 def test_twenty_raters_of_the_example() -> None:
     lines = [json.loads(line)["ratings"][:20] for line in RATERS.read_text().splitlines()]
     ratings = rated((np.sign(lines) + 1).tolist(), 3)
-    begun = time.perf_counter()
+    begun = time.process_time()
     figure = alpha(ratings)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
     assert (figure.items, figure.pairs) == (3831, 3831 * 190)
     assert value(figure) == pytest.approx(0.5523, abs=5e-5)
     assert figure.low is not None

@@ -61,10 +61,10 @@ async def test_a_follower_that_died_stops_the_service_and_keeps_nobody_waiting(r
     assert not waiting.done()
     reader.failure = RuntimeError("a bug")
     with pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 20)
     assert health.failure is reader.failure
     with pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(follower.catch_up(), 1)
+        await asyncio.wait_for(follower.catch_up(), 20)
     await follower.stop()
 
 
@@ -77,5 +77,5 @@ async def test_a_stop_is_no_failure(reader: Reader) -> None:
     await asyncio.sleep(0.01)
     await follower.stop()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 20)
     assert health.failure is None

@@ -331,6 +331,7 @@ async def test_a_kill_costs_no_more_than_the_calls_in_flight(world: World) -> No
 
 
 async def test_a_stop_loses_nothing_and_pays_nothing_twice(world: World) -> None:
+    await world.control(latency_ms=150)  # so that much is left when it is told
     labeler = await world.labeler()
     await world.feed(0, 400)
     await world.paid(150)
@@ -349,11 +350,15 @@ async def test_a_stop_loses_nothing_and_pays_nothing_twice(world: World) -> None
 
 
 async def test_two_processes_share_the_work(world: World) -> None:
-    await world.control(latency_ms=100)
+    await world.control(latency_ms=200)
     first = await world.labeler()
     await world.feed(0, 600)
     await world.paid(100)
     second = await world.labeler()
+    async with asyncio.timeout(60):
+        while not await second.samples("labelmill_consumer_lag_records"):  # it has no partitions yet
+            await asyncio.sleep(0.05)
+    await world.control(latency_ms=100)
     await world.feed(600, 1200)
     each_once(await world.scored(), 1200)
     stats = await world.stats()

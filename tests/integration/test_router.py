@@ -195,7 +195,7 @@ async def test_too_many_dead_letters_stop_it_loudly(system: System) -> None:
     async with publishing(system) as publisher:
         await publisher.publish(LABELS_SCORED.name, [out(n, b"{", "broken") for n in range(300)])
     try:
-        async with system.running("router", wait=False) as router, asyncio.timeout(30):
+        async with system.running("router", wait=False) as router, asyncio.timeout(90):
             assert await router.process.wait() == 1
         log = router.process.command.log_file.read_text()
         assert "records were dead letters" in log

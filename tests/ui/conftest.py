@@ -18,13 +18,13 @@ from labelmill.runtime.settings import KafkaSettings
 from labelmill_local.system import System
 from playwright.async_api import Browser, ConsoleMessage, async_playwright
 
-from .workplace import PASSWORD, Reviewer, Workplace, apply
+from .workplace import MOST_MS, PASSWORD, Reviewer, Workplace, apply
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     async with System(
-        tmp_path_factory.mktemp("ui"), env={"UNDO_SECONDS": "3", "LEASE_SECONDS": "30"}
+        tmp_path_factory.mktemp("ui"), env={"UNDO_SECONDS": "20", "LEASE_SECONDS": "30"}
     ) as running:
         await running.add("review-api")
         yield running
@@ -95,7 +95,7 @@ def _listen(reviewer: Reviewer) -> None:
         if message.type == "error" and not expected:
             reviewer.complaints.append(message.text)
 
-    reviewer.page.set_default_timeout(20_000)
+    reviewer.page.set_default_timeout(MOST_MS)
     reviewer.page.on("console", note)
     reviewer.page.on("pageerror", lambda error: reviewer.complaints.append(str(error)))
     reviewer.page.on("response", reviewer.keep)

@@ -99,6 +99,7 @@ async def test_axe_finds_nothing(
     await scan("flag")
     await reviewer.press("Escape", "c")
     await scan("comment")
+    await expect(page.get_by_label("Comment", exact=True)).to_be_focused()
     await page.keyboard.type("to whom it may concern")
     await reviewer.press("Control+Enter")
     await expect(page.locator(".remarks")).to_be_visible()

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .promised import make_manager
+from .test_accessibility import AT_REST
 from .workplace import PASSWORD, Item, Reviewer, Workplace, apply
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -187,7 +188,7 @@ async def test_axe_finds_nothing_in_it(
     if scheme == "light":
         await page.locator(".expander").first.click()
     await page.get_by_text("All figures as a table").click()
-    await page.wait_for_timeout(300)
+    await page.wait_for_function(AT_REST)
     await page.evaluate(axe)
     found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     assert [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found["violations"]] == []

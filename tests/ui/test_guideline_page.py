@@ -107,6 +107,7 @@ async def test_an_edge_case_goes_from_the_task_to_the_guideline(
     await reviewer.sign_in(work)
     await reviewer.sees(f"thanks {EVIL}")
     await reviewer.press("e")
+    await expect(reviewer.page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
     await reviewer.page.keyboard.type(f"Is this thanks? {EVIL}")
     await reviewer.page.get_by_label("Label in doubt").select_option("positive")
     await reviewer.page.get_by_role("button", name="Raise it").click()

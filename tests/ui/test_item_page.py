@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .promised import make_manager
+from .test_accessibility import AT_REST
 from .workplace import PASSWORD, Item, Reviewer, Workplace, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -191,6 +192,7 @@ async def test_axe_finds_nothing(work: Workplace, open_page: Open, axe: str, wid
 
 
 async def scan(page: Page, axe: str, width: int) -> None:
+    await page.wait_for_function(AT_REST)
     await page.evaluate(axe)
     found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []

@@ -12,6 +12,7 @@ from labelmill.quality import Quality, Slice, SliceExample
 from playwright.async_api import FloatRect, Locator, Page, expect
 
 from .promised import GOOD, OPEN, make_manager, publish
+from .test_accessibility import AT_REST
 from .workplace import PASSWORD, Item, Reviewer, Workplace, apply
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -231,7 +232,7 @@ async def test_axe_finds_nothing_in_the_promise(
     await page.locator(".expander").click()
     await page.locator(".diagram summary").first.click()
     await expect(page.locator(".examples")).to_be_visible()
-    await page.wait_for_timeout(300)
+    await page.wait_for_function(AT_REST)
     await page.evaluate(axe)
     found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     assert [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found["violations"]] == []

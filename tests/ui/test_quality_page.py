@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
+from .test_accessibility import AT_REST
 from .workplace import PASSWORD, Item, Reviewer, Workplace, apply
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -206,10 +207,11 @@ async def test_axe_finds_nothing_in_it(
     await pause(work, "a.person.with-a-really+long@name.example.org")
     reviewer = await open_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     page = await as_manager(work, reviewer)
+    await expect(page.get_by_role("list", name="Reviewers").locator("> li")).to_have_count(3)
     for button in await page.get_by_role("button", name="Details").all():
         await button.click()
     await page.locator(".gold-row button").first.click()
-    await page.wait_for_timeout(300)
+    await page.wait_for_function(AT_REST)
     await page.evaluate(axe)
     found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     assert [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found["violations"]] == []
@@ -228,7 +230,7 @@ async def test_training_is_accessible(work: Workplace, open_page: Open, axe: str
     await reviewer.page.wait_for_timeout(250)
     await reviewer.page.keyboard.press("2")
     await expect(reviewer.page.get_by_role("dialog")).to_be_visible()
-    await reviewer.page.wait_for_timeout(300)
+    await reviewer.page.wait_for_function(AT_REST)
     await reviewer.page.evaluate(axe)
     found = await reviewer.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     assert [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found["violations"]] == []

@@ -9,7 +9,7 @@ from playwright.async_api import Route, expect
 
 from .test_accessibility import DESK, EVERYWHERE, PHONE, Scan
 from .test_review_page import HOSTILE, expire, items
-from .workplace import PASSWORD, Item, Reviewer, Workplace, apply, until
+from .workplace import PASSWORD, Item, Reviewer, Workplace, apply
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -35,7 +35,7 @@ async def test_everything_one_did_is_found_again(work: Workplace, reviewer: Revi
     await reviewer.press("s", "1")
     await reviewer.sees("text 35")
     await work.decided(34)
-    await until(lambda: _empty(work))
+    await work.let_go()
     await go_to_work(reviewer)
     page = reviewer.page
     rows = page.locator(".row")
@@ -61,10 +61,6 @@ async def test_everything_one_did_is_found_again(work: Workplace, reviewer: Revi
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("The guideline is unclear here")
     await expect(page.get_by_role("tab", name="From reviewers")).to_have_count(0)
-
-
-async def _empty(work: Workplace) -> bool:
-    return not await work.query("SELECT 1 FROM outbox WHERE project = $1", work.project)
 
 
 async def test_a_decision_is_taken_back_and_on_the_desk_again(work: Workplace, reviewer: Reviewer) -> None:
@@ -93,8 +89,10 @@ async def test_a_manager_answers_a_flag_and_hostile_text_stays_text(work: Workpl
     await one.sign_in(work)
     await one.sees(nasty)
     await one.press("f", "5")
+    await expect(one.page.get_by_label("Something else")).to_be_focused()
     await one.page.keyboard.type(nasty)
     await one.press("Enter", "c")
+    await expect(one.page.get_by_label("Comment", exact=True)).to_be_focused()
     await one.page.keyboard.type(HOSTILE[2])
     await one.press("Control+Enter", "1")
     await work.decided(1)

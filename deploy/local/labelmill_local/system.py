@@ -30,6 +30,8 @@ MODULES = {
     "review-api": "review_api",
     "trainer": "trainer",
 }
+_READY_DEADLINE_S = 150.0
+"""Tests start many processes at once, on machines that are busy with others."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class System:
         )
         process = ChildProcess(command, restart_on_exit=restart_on_exit)
         running = Running(service, process, f"http://127.0.0.1:{port}")
-        await process.start(running.ready if wait else None)
+        await process.start(running.ready if wait else None, _READY_DEADLINE_S)
         self.services.append(running)
         return running
 

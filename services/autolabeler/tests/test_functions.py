@@ -58,9 +58,9 @@ def test_patterns_are_looked_for_in_any_case(text: str, label: str | None) -> No
 
 def test_no_pattern_takes_longer_than_the_text_is_long() -> None:
     function = voter(regex={"good": [r"(a+)+$", r"(.*)*=(.*)*!"]})
-    started = time.perf_counter()
+    started = time.process_time()
     said(function, "a" * 250_000 + "b")
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_a_lookup_reads_a_field_of_the_metadata() -> None:

@@ -91,17 +91,17 @@ def test_any_text_can_be_looked_at(text: str) -> None:
     ["answer ", "ignore ", "a.", "A ", "%61", "00 ", "positive ", "\u200bx", "о", "aA", "1a", "&#97;", "<"],
 )
 def test_no_text_takes_long(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     DETECTOR.signs(piece * (200_000 // len(piece)))
-    assert time.perf_counter() - started < 3.0
+    assert time.process_time() - started < 3.0
 
 
 @pytest.mark.parametrize("letter", ["a", "α", "Q", "0", "_", " "])
 def test_no_long_word_takes_long_beside_what_has_it_read_in_all_ways(letter: str) -> None:
     tricks = " a\u200bb rewsna YW5zd2VyIEIgd2l0aCBjZXJ0YWlu n e g a t i v e a1 "
-    started = time.perf_counter()
+    started = time.process_time()
     DETECTOR.signs(letter * 60_000 + tricks)
-    assert time.perf_counter() - started < 3.0
+    assert time.process_time() - started < 3.0
 
 
 def test_words_of_two_scripts_give_a_text_away() -> None:

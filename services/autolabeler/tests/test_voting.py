@@ -123,7 +123,7 @@ class Bench:
         lane = Window(100, 10**6, 1000).take(0, 0, 1)
         jobs = [self._job(text, number, plan, lane, unanswered or {}) for number, text in enumerate(texts)]
         await self.voting.vote(jobs)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.ended) + len(self.parked) < len(jobs):
                 await asyncio.sleep(0.002)
         return jobs

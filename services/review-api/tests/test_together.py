@@ -38,7 +38,8 @@ async def test_as_many_batches_as_allowed_are_under_way_at_once() -> None:
     doubling = Doubling()
     together = Together(doubling, most=1, at_once=2)
     calls = [asyncio.create_task(together(number)) for number in range(3)]
-    await asyncio.sleep(0.0005)
+    while len(doubling.batches) < 2:
+        await asyncio.sleep(0)
     assert doubling.batches == [[0], [1]]
     assert await asyncio.gather(*calls) == [0, 2, 4]
 

@@ -16,11 +16,18 @@ from pydantic import SecretStr
 from .support import PROJECT, Review, kafka_settings
 
 COMMAND = [sys.executable, "-m", "review_api"]
+UNDO_SECONDS = 6
+"""Long enough for a test to take a decision back on a busy machine; `Review.let_go` ends it at once."""
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    settings = {"UNDO_SECONDS": "2", "WATCH_SECONDS": "0.5", "LOGIN_ATTEMPTS": "3"}
+    settings = {
+        "UNDO_SECONDS": str(UNDO_SECONDS),
+        "WATCH_SECONDS": "0.5",
+        "LOGIN_ATTEMPTS": "3",
+        "PRINCIPAL_CACHE_SECONDS": "1",
+    }
     async with System(tmp_path_factory.mktemp("review"), env=settings) as running:
         await running.add("review-api", argv=[*COMMAND, "http", "ledger"])
         await running.add("review-api", argv=[*COMMAND, "relay"], restart_on_exit=True)

@@ -27,6 +27,11 @@ voters: [{{name: llm, type: llm, model: m, permutations: 2}}, {{name: student, t
 
 PASSWORD = "correct horse battery"
 
+_WITHOUT_ITEM = """
+SELECT count(*) FROM tasks t WHERE project = $1
+  AND NOT EXISTS (SELECT FROM items i WHERE (i.project, i.item_id) = (t.project, t.item_id))
+"""
+
 T = TypeVar("T")
 
 
@@ -124,7 +129,7 @@ class Review:
             one = item(self.project, number)
             events += [one, requested(score(one, confidence), decisions_needed=needed, **fields)]
         await self.send(*events)
-        await self.until("requested", before + count)
+        await self.until_tasks(before + count)
 
     async def account(self, name: str, *roles: str, password: str | None = None) -> httpx.AsyncClient:
         """Make an account with a token; return a client that uses it."""
@@ -175,6 +180,32 @@ class Review:
             return status if status[figure] >= value else None
 
         return await until(reached, seconds)
+
+    async def until_tasks(self, count: int) -> None:
+        """Wait until `count` tasks were requested and their items are there: a route may overtake its item,
+        and nobody is given its task before."""
+        await self.until("requested", count)
+
+        async def shown() -> bool | None:
+            early = await self.database.fetchval(_WITHOUT_ITEM, self.project)
+            return None if early else True
+
+        await until(shown)
+
+    async def let_go(self) -> None:
+        """End the time in which what was settled can be taken back."""
+        await self.database.execute(
+            "UPDATE outbox SET not_before = least(not_before, now()) WHERE project = $1", self.project
+        )
+
+    async def until_left(self) -> None:
+        """Wait until what was settled has left: its event is in Kafka a moment before the figures know."""
+
+        async def nothing() -> bool | None:
+            query = "SELECT count(*) FROM outbox WHERE project = $1"
+            return None if await self.database.fetchval(query, self.project) else True
+
+        await until(nothing)
 
     async def letters(self, topic: str, count: int) -> list[tuple[str, ConsumerRecord]]:
         """Wait for dead letters of this project; return reason and record of each."""

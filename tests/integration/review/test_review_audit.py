@@ -50,10 +50,11 @@ async def test_the_log_is_read_page_by_page_by_admins_only(review: Review) -> No
     ],
 )
 async def test_the_service_cannot_change_the_log(review: Review, statement: str) -> None:
-    before = await review.database.fetchval("SELECT count(*) FROM audit_log")
+    written = "SELECT count(*) FROM audit_log WHERE project = $1"
+    before = await review.database.fetchval(written, review.project)
     with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)):
         await review.database.execute(statement)
-    assert await review.database.fetchval("SELECT count(*) FROM audit_log") == before > 0
+    assert await review.database.fetchval(written, review.project) == before > 0
 
 
 async def test_an_entry_shares_the_fate_of_its_transaction(review: Review) -> None:

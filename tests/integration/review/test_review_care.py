@@ -14,8 +14,8 @@ from .support import Review, close, item, requested, score, until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SENSITIVE = "{sensitive: {topic: [violence]}, sensitive_per_day: %d}"
-SOON = 13.0
-"""What the processes remember of people is no older, in seconds."""
+SOON = 40.0
+"""What the processes remember of people is some seconds old; on a busy machine they are longer."""
 
 
 async def set_review(review: Review, section: str, **more: str) -> None:
@@ -71,7 +71,7 @@ async def make_distressing(review: Review, count: int, first: int = 0) -> None:
     for number in range(first, first + count):
         one = item(review.project, number)
         await review.send(one, requested(score(one, 0.6, metadata={"topic": "violence"}), project_version=2))
-    await review.until("requested", before + count)
+    await review.until_tasks(before + count)
 
 
 async def consent(review: Review, client: httpx.AsyncClient, *, given: bool = True) -> dict[str, Any]:
@@ -301,7 +301,7 @@ async def test_days_are_counted_and_paid_with_checks_and_skips(review: Review) -
     body = {"lease": task["lease"], "reason": "unclear"}
     assert (await ann.post(f"/v1/tasks/{task['task_id']}/skip", json=body)).status_code == 200
     # The check took from the last decision on, a minute, and the skip counts a minute of silence.
-    days = await until(lambda: _with(ann, skips=1, active_seconds=15 * 60 + 60 + 60 - 1), 15)
+    days = await until(lambda: _with(ann, skips=1, active_seconds=15 * 60 + 60 + 60 - 1), SOON)
     total = {key: sum(day[key] for day in days) for key in ("decisions", "active_seconds", "amount_usd")}
     assert total["decisions"] == 31, "a hidden check is told and paid like a decision"
     assert total["amount_usd"] == pytest.approx(31 * 0.05)
@@ -358,7 +358,7 @@ async def test_input_that_the_page_reports_counts_as_work(review: Review) -> Non
         "UPDATE signs SET at = at - interval '55 seconds' WHERE reviewer = 'care-reads'"
     )
     assert (await decide(ann, task)).status_code == 200
-    [day] = await until(lambda: _with(ann, decisions=1, active_seconds=1), 15)
+    [day] = await until(lambda: _with(ann, decisions=1, active_seconds=1), SOON)
     assert day["active_seconds"] == pytest.approx(110, abs=5)
     await ann.aclose()
 
@@ -369,8 +369,8 @@ async def test_figures_about_people_are_for_themselves_and_their_managers(review
     manager = await review.account("care-lead", "manager")
     await has_worked(review, "care-one", 40, 30)
     await has_worked(review, "care-two", 40, 20)
-    await until(lambda: _with(ann, decisions=60, active_seconds=1799), 15)
-    await until(lambda: _with(bob, decisions=40, active_seconds=1199), 15)
+    await until(lambda: _with(ann, decisions=60, active_seconds=1799), SOON)
+    await until(lambda: _with(bob, decisions=40, active_seconds=1199), SOON)
     mine = (await bob.get("/v1/me/pay")).json()
     assert "care-one" not in str(mine)
     assert sum(day["decisions"] for day in mine["days"]) == 40

@@ -102,9 +102,9 @@ async def test_an_erased_item_is_nowhere_and_does_not_come_back(review: Review) 
     await review.publisher.publish(
         REVIEWS_REQUESTED.name, [OutRecord(0, item_key(review.project, item_id), encode(route))]
     )
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     await decided(review, "kim")
-    await review.until("decided", 1)
+    await review.until_left()
     (record,) = await review.read(REVIEWS_DECIDED.name, 1)
     before = await review.status()
     await review.database.execute(
@@ -169,7 +169,7 @@ async def test_what_an_erased_check_leaves_in_ones_own_work_is_what_a_task_leave
     (task,) = await review.claim(ann)
     body = {"lease": task["lease"], "label": "negative"}
     (await ann.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
-    await review.until("decided", 1)
+    await review.until_left()
     check = await review.database.fetchval(
         "WITH g AS ("
         " INSERT INTO gold_items (project, item_id, content, metadata, label, explanation, added_by)"
@@ -202,29 +202,26 @@ async def test_what_an_erased_check_leaves_in_ones_own_work_is_what_a_task_leave
 
 async def test_an_owner_is_erased_and_others_stay(review: Review) -> None:
     lines = [
-        {
-            "item_id": f"i{number}",
-            "content": f"text {number}",
-            "owner": "erased-owner" if number % 2 else "ben",
-        }
+        {"item_id": f"i{number}", "content": f"text {number}", "owner": "olga" if number % 2 else "otto"}
         for number in range(450)
     ]
     events = await ingested(review, *lines)
     await review.send(*(accepted(score(event)) for event in events))
     await review.until("accepted", 450)
-    dry = await review.admin.post("/v1/erasures", json={"owner": "erased-owner", "dry_run": True})
+    await review.until("items", 450)
+    dry = await review.admin.post("/v1/erasures", json={"owner": "olga", "dry_run": True})
     assert dry.json() == {"erasure_id": None, "items": {review.project: 225}}
-    erasure = await erase(review, owner="erased-owner", project=review.project)
+    erasure = await erase(review, owner="olga", project=review.project)
     shown = await until_state(review, erasure, "confirming")
     assert shown["items"] == shown["unconfirmed"] == 225
     assert shown["removed"]["review-api"]["items"] == 225
     left = await review.admin.get(f"/v1/projects/{review.project}/labels?owners=1")
     owners = {json.loads(line)["provenance"]["owner"] for line in left.text.splitlines()}
-    assert owners == {"ben"}
+    assert owners == {"otto"}
     await confirm(review, erasure, *(f"i{number}" for number in range(1, 450, 2)))
     await until_state(review, erasure, "done")
     assert await review.database.fetchval("SELECT owner FROM erasures WHERE erasure_id = $1", erasure) is None
-    assert (await review.admin.post("/v1/erasures", json={"owner": "erased-owner"})).status_code == 404
+    assert (await review.admin.post("/v1/erasures", json={"owner": "olga"})).status_code == 404
 
 
 async def test_an_open_task_goes_with_its_item(review: Review) -> None:

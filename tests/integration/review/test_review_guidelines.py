@@ -148,8 +148,8 @@ async def test_a_campaign_relabels_what_was_shown_and_keeps_the_old_labels(revie
     again = await sent_again(review, 40, 20)
     assert {one.item_id for one in again} == {one["item_id"] for one in shown["items"]}
     assert {one.item_id for one in again} == {f"i{n}" for n in range(0, 40, 2)}
-    running = await get(review, f"campaigns/{campaign['campaign_id']}")
-    assert (running["state"], running["sent"], running["labelled"]) == ("running", 20, 0)
+    running = await reaches(review, campaign["campaign_id"], sent=20)
+    assert (running["state"], running["labelled"]) == ("running", 0)
     await answer_anew(review, again)
     done = await reaches(review, campaign["campaign_id"], state="done")
     assert (done["labelled"], done["waiting"], done["sent"]) == (20, 0, 0)
@@ -184,14 +184,15 @@ async def test_a_campaign_goes_on_where_it_was_killed(review: Review, relay: Run
     answered: set[str] = set()
     killed = 0
     async with asyncio.timeout(120):
-        while (state := await get(review, f"campaigns/{number}"))["state"] != "done":
-            if killed < 3 and state["labelled"] >= 150 * (killed + 1):
+        while (await get(review, f"campaigns/{number}"))["state"] != "done":
+            if killed < 3 and len(answered) > 150 * (killed + 1):
                 await relay.process.kill()
                 killed += 1
             again = {one.item_id: one for one in await sent_again(review, count, 0)}
-            new = [one for name, one in again.items() if name not in answered]
+            # In portions, so that it is killed in the middle of them each time.
+            new = [one for name, one in again.items() if name not in answered][:140]
             await answer_anew(review, new)
-            answered |= set(again)
+            answered |= {one.item_id for one in new}
     assert killed == 3
     assert len(answered) == count
     rows = await review.database.fetch(
@@ -211,13 +212,12 @@ async def test_people_review_again_blind_and_what_people_decided_goes_to_people(
     await label(review, 4)
     one = item(review.project, 4)
     await review.send(one, requested(score(one, 0.55)))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     ann = await review.account("ann_again", "reviewer")
     (task,) = await review.claim(ann)
     body = {"lease": task["lease"], "label": "positive"}
     (await ann.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
-    await review.until("decided", 1)
-    await review.read(REVIEWS_DECIDED.name, 1)
+    await review.until_left()
 
     await publish(review, "Thanks are negative.")
     relabel = await planned(review)
@@ -311,6 +311,7 @@ async def test_a_boundary_is_marked_by_margin_and_by_texts(review: Review) -> No
     routes = [accepted(score(one, sure)) for one, sure in zip(items, texts.values(), strict=True)]
     await review.send(*items, *routes)
     await review.until("final_labels", 4)
+    await review.until("items", 4)
     await publish(review, "Ironic thanks are negative.")
     pair = ["positive", "negative"]
     by_margin = await planned(review, by="boundary", labels=pair, margin=0.2)

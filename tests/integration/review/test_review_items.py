@@ -109,7 +109,7 @@ async def test_too_much_at_once_gets_429_and_a_stalled_request_408(review: Revie
     other = await system.add(
         "review-api",
         argv=[sys.executable, "-m", "review_api", "http"],
-        env={"INGEST_CONCURRENCY": "1", "INGEST_IDLE_SECONDS": "2"},
+        env={"INGEST_CONCURRENCY": "1", "INGEST_IDLE_SECONDS": "6"},
     )
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -121,6 +121,7 @@ async def test_too_much_at_once_gets_429_and_a_stalled_request_408(review: Revie
 
     path = f"/v1/projects/{review.project}/items"
     async with review.client(dict(review.admin.headers), other.url) as client:
+        assert (await client.get("/v1/me")).status_code == 200  # from here on it knows who asks
         first = asyncio.create_task(client.post(path, content=slow()))
         await begun.wait()
         await asyncio.sleep(0.3)

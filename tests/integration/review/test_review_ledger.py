@@ -39,7 +39,8 @@ async def test_what_is_told_twice_is_written_once(review: Review) -> None:
         *(requested(scored, decisions_needed=2) for scored in scores[40:]),
     ]
     await review.send(*items, *routes)
-    status = await review.until("requested", 20)
+    await review.until_tasks(20)
+    await review.until("items", 60)
     status = await review.until("accepted", 40)
     first = await rows(review)
     assert {table: len(found) for table, found in first.items()} == {
@@ -148,6 +149,7 @@ async def test_bad_records_go_to_the_dlq_and_the_rest_goes_on(review: Review) ->
         nul,
     )
     await review.until("accepted", 38)
+    await review.until("items", 40)
     reasons = sorted(reason for reason, _ in await review.letters(LABELS_ACCEPTED.name, 5))
     assert reasons == [
         "invalid_event",
@@ -165,7 +167,7 @@ async def test_bad_records_go_to_the_dlq_and_the_rest_goes_on(review: Review) ->
 async def test_the_lineage_tells_everything(review: Review) -> None:
     one = item(review.project, 1)
     await review.send(one, requested(score(one, 0.6)))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     reviewer = await review.account("lineage", "reviewer")
     (task,) = await review.claim(reviewer)
     decision = {"lease": task["lease"], "label": "negative"}
@@ -212,6 +214,7 @@ async def test_the_export_says_where_items_come_from_and_ends_with_its_manifest(
     events = [EventDecoder(ItemIngested).decode(record.value) for record in records]
     await review.send(*(accepted(score(event)) for event in events))
     await review.until("final_labels", 3)
+    await review.until("items", 3)
 
     body = (await review.admin.get(f"/v1/projects/{review.project}/labels?content=1&manifest=1")).content
     *labels, last = body.splitlines(keepends=True)

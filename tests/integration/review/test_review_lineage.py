@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from labelmill.events import ItemIngested
 
-from .support import PROJECT, Review, accepted, close, item, now_ms, requested, score, until
+from .support import PROJECT, Review, accepted, close, item, now_ms, requested, score
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,14 +49,6 @@ async def decide(client: httpx.AsyncClient, task: dict[str, Any], label: str = "
     (await client.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
 
 
-async def left(review: Review) -> None:
-    async def nothing() -> bool | None:
-        query = "SELECT count(*) FROM outbox WHERE project = $1"
-        return None if await review.database.fetchval(query, review.project) else True
-
-    await until(nothing)
-
-
 @pytest.mark.parametrize("blind", [True, False], ids=["blind", "suggested"])
 async def test_who_sees_what_while_an_item_goes_its_way(review: Review, blind: bool) -> None:
     await review.make_tasks(1, needed=2, blind=blind)
@@ -80,7 +72,7 @@ async def test_who_sees_what_while_an_item_goes_its_way(review: Review, blind: b
     (task,) = await review.claim(second)
     assert await what_is_seen() == ["not_settled", "task_in_hand", not_yours, awaited, "all", awaited]
     await decide(second, task)
-    await left(review)
+    await review.until_left()
     assert await what_is_seen() == ["nameless", "all", not_yours, "all", "all", "all"], "settled"
     await close(people[:-1])
 
@@ -89,7 +81,7 @@ async def test_reviewers_learn_neither_owners_nor_distressing_texts(review: Revi
     one = item(review.project, 0)
     owned = {"topic": "war", "@owner": "somebody", "@licence": "none"}
     await review.send(one, requested(score(one, 0.6, metadata=owned)))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     await review.database.execute(
         "UPDATE items SET metadata = $2 WHERE project = $1",
         review.project,
@@ -98,7 +90,7 @@ async def test_reviewers_learn_neither_owners_nor_distressing_texts(review: Revi
     ann = await review.account("linowner", "reviewer")
     (task,) = await review.claim(ann)
     await decide(ann, task)
-    await left(review)
+    await review.until_left()
     found = (await lineage(ann, review, "i0")).raise_for_status().json()["item"]
     assert (found["content"], found["metadata"]) == (one.content, {"topic": "war"})
     assert "somebody" not in str(found)
@@ -114,7 +106,7 @@ async def test_no_lineage_tells_a_check_from_a_task(review: Review) -> None:
     ann = await review.account("lingold", "reviewer")
     (task,) = await review.claim(ann)
     await decide(ann, task)
-    await left(review)
+    await review.until_left()
     assert await seen(ann, review) == "nameless"
     text = PROJECT.format(project=review.project) + "review: {gold: {rate: 0.1}}\n"
     (await review.admin.put(f"/v1/projects/{review.project}", content=text)).raise_for_status()
@@ -132,7 +124,8 @@ async def test_a_decision_that_can_be_taken_back_shows_nothing(review: Review) -
     (task,) = await review.claim(person)
     await decide(person, task, "negative")
     assert await seen(person, review) == "not_settled"
-    await left(review)
+    await review.let_go()
+    await review.until_left()
     found = (await lineage(person, review, "i0")).json()
     assert [one["type"] for one in found["events"]] == [
         "ingested", "scored", "routed", "task_opened", "decided", "settled"
@@ -193,7 +186,7 @@ async def test_the_list_is_paged_and_filtered(review: Review) -> None:
     await review.send(*events, long)
     await review.until("items", 31)
     await review.until("accepted", 20)
-    await review.until("requested", 10)
+    await review.until_tasks(10)
     person = await review.account("linlist", "reviewer")
     (task,) = await review.claim(person)
     await decide(person, task, "negative")
@@ -219,13 +212,14 @@ async def test_the_list_tells_no_label_to_who_may_be_asked_blind(review: Review)
     one, two = item(review.project, 1), item(review.project, 2)
     await review.send(one, accepted(score(one, 0.95)), two, accepted(score(two, 0.95)))
     await review.until("final_labels", 2)
+    await review.until("items", 2)
     spec = (await review.admin.get(f"/v1/projects/{review.project}")).json()["spec"]
     changed = {**spec, "guideline": "Say which, again."}
     (await review.admin.put(f"/v1/projects/{review.project}", json=changed)).raise_for_status()
     again = score(one, 0.5, event_id="again", guideline_version=2)
     asked = {"event_id": "asked again", "reasons": ["guideline_change"], "blind": True, "project_version": 2}
     await review.send(requested(again, **asked))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     person = await review.account("linblind", "reviewer")
     labels = {row["item_id"]: (row["label"], row["label_withheld"]) for row in (await page(review))["items"]}
     assert labels == {"i1": (None, True), "i2": ("positive", False)}, "an admin may review as well"

@@ -130,7 +130,7 @@ async def test_blind_audits_keep_to_their_raters(review: Review) -> None:
     one = item(review.project, 1)
     asked = {"reasons": ["audit"], "blind": True, "decisions_needed": 2, "project_version": 2}
     await review.send(one, requested(score(one, 0.97), **asked))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     ann, bob = await people(review, "ann", "bob")
     for client, label in ((ann, "positive"), (bob, "negative")):
         (task,) = await review.claim(client)
@@ -148,7 +148,7 @@ async def test_only_who_has_the_skill_is_given_what_needs_it(review: Review) -> 
         english,
         requested(score(english, 0.4), project_version=2),
     )
-    await review.until("requested", 2)
+    await review.until_tasks(2)
     ann, bob = await people(review, "ann", "bob")
     assert (await skilled(review, "ann", "dancing")).status_code == 404
     assert (await skilled(review, "nobody", "spanish")).status_code == 404

@@ -33,7 +33,7 @@ async def test_after_a_crash_of_the_database_everything_goes_on(review: Review, 
 
     await until(answers)
     await review.until("accepted", 50)
-    assert (await review.status())["items"] == 52
+    assert (await review.until("items", 52))["items"] == 52
     assert len(await review.read(REVIEWS_DECIDED.name, 1)) == 1
     (task,) = await review.claim(reviewer)
     assert task["item_id"] == "i1"

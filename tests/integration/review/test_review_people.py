@@ -253,7 +253,8 @@ async def test_a_token_never_allows_more_than_its_account_and_ends_in_time(revie
         row = next(row for row in rows if row["label"] == "too much")
         assert row["scopes"] == ["admin", "manage", "read"]
         assert 0 < row["expires_at"] / 1000 - time.time() <= 86400
-        assert row["last_used"] == time.strftime("%Y-%m-%d", time.gmtime())
+        days = {time.strftime("%Y-%m-%d", time.gmtime(time.time() - ago)) for ago in (0, 60)}
+        assert row["last_used"] in days
         await review.database.execute(
             "UPDATE tokens SET expires_at = now() WHERE token_id = $1", made["token_id"]
         )
@@ -261,7 +262,7 @@ async def test_a_token_never_allows_more_than_its_account_and_ends_in_time(revie
         async def over() -> bool | None:
             return (await client.get("/v1/me")).status_code == 401 or None
 
-        await until(over, 10)
+        await until(over)
     assert (await narrow.get("/v1/me")).status_code == 200, "the other token stays"
     await narrow.aclose()
 
@@ -314,7 +315,7 @@ async def test_a_session_ends_when_another_begins_and_when_nobody_uses_it(review
         sql = "SELECT seen_at > now() - interval '1 minute' FROM sessions WHERE account = 'idler'"
         return await review.database.fetchval(sql) or None
 
-    await until(seen, 10)
+    await until(seen)
     await review.database.execute(
         "UPDATE sessions SET seen_at = now() - interval '5 hours' WHERE account = 'idler'"
     )
@@ -322,12 +323,12 @@ async def test_a_session_ends_when_another_begins_and_when_nobody_uses_it(review
     async def over() -> bool | None:
         return (await page.get("/v1/me")).status_code == 401 or None
 
-    await until(over, 10)
+    await until(over)
     await page.aclose()
 
 
 async def test_who_asks_too_fast_has_to_wait(review: Review, system: System) -> None:
-    env = {"ACCOUNT_REQUESTS_PER_S": "2", "ACCOUNT_REQUESTS_BURST": "5", "ADDRESS_REQUESTS_PER_S": "0.01"}
+    env = {"ACCOUNT_REQUESTS_PER_S": "1", "ACCOUNT_REQUESTS_BURST": "5", "ADDRESS_REQUESTS_PER_S": "0.01"}
     env |= {"ADDRESS_REQUESTS_BURST": "4"}
     hasty, calm = await review.account("hasty", "reviewer"), await review.account("calm", "reviewer")
     async with system.running("review-api", argv=[*COMMAND, "http"], env=env) as api:

@@ -57,7 +57,7 @@ async def make_waiting(review: Review, count: int, first: int = 0, **fields: Any
         cold: dict[str, Any] = {"reasons": ["cold_start"], "blind": True, "audit_rate": 1.0}
         events += [one, requested(scored, **{**cold, **fields})]
     await review.send(*events)
-    await review.until("requested", first + count)
+    await review.until_tasks(first + count)
 
 
 def is_audited(review: Review, number: int) -> bool:

@@ -58,24 +58,22 @@ async def test_dying_after_publishing_repeats_the_event_and_counts_it_once(
     await relay.process.stop()  # a stopped child is not started again
     await settle_one(review, "gil")
     async with Outbox(database).alone() as relaying:
-        assert relaying is not None
+        assert relaying is not None, "a relay that is stopped gives the right back"
         with pytest.raises(DyingError):
             await relay_of(database, DiesAfterPublishing(publisher)).relay_once(relaying)
     assert len(await review.read(REVIEWS_DECIDED.name, 1)) == 1
     assert await decided_in_minutes(review) == 0
     status = await review.status()
     assert (status["decided"], status["final_labels"]) == (1, 1), "settled is settled, relayed or not"
-    page = await review.sign_in("hal")
-    await page.aclose()
     await relay.process.start(relay.ready)
     records = await review.read(REVIEWS_DECIDED.name, 2)
     events = [EventDecoder(ReviewDecided).decode(record.value) for record in records]
     assert len({event.event_id for event in events}) == 1
     assert events[0] == events[1]
+    await review.until_left()
     status = await review.status()
     assert (status["decided"], status["final_labels"]) == (1, 1)
     assert await decided_in_minutes(review) == 1
-    assert await review.database.fetchval("SELECT count(*) FROM outbox") == 0
 
 
 async def test_what_may_be_leaving_cannot_be_undone(
@@ -87,7 +85,7 @@ async def test_what_may_be_leaving_cannot_be_undone(
     (task,) = await review.claim(page)
     body = {"lease": task["lease"], "label": "negative"}
     (await page.post(f"/v1/tasks/{task['task_id']}/decision", json=body)).raise_for_status()
-    await review.database.execute("UPDATE outbox SET leaving = true")
+    await review.database.execute("UPDATE outbox SET leaving = true WHERE project = $1", review.project)
     undone = await page.post(f"/v1/tasks/{task['task_id']}/undo")
     assert (undone.status_code, undone.json()["error"]) == (409, "too_late")
     await relay.process.start(relay.ready)

@@ -132,7 +132,7 @@ async def test_no_comment_comes_along_with_a_blind_task(review: Review) -> None:
     one = item(review.project, 1)
     audit = requested(score(one, 0.97), reasons=["audit"], blind=True, decisions_needed=2)
     await review.send(one, audit)
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     vic, val = await review.account("vic", "reviewer"), await review.account("val", "reviewer")
     (task,) = await review.claim(vic)
     await act(vic, task, "comment", text="clearly sour", audience="raters")
@@ -248,8 +248,8 @@ async def test_my_work_says_what_can_still_be_taken_back(review: Review) -> None
     rows = {row["item_id"]: row for row in await mine(page, review, "decisions")}
     assert rows["i0"]["undo_until"] == 0, "its task needs another decision"
     assert rows["i10"]["undo_until"] > rows["i10"]["at"]
-    await review.until("decided", 1)
-    await review.read("reviews.decided", 1)
+    await review.let_go()
+    await review.until_left()
     rows = {row["item_id"]: row for row in await mine(page, review, "decisions")}
     assert rows["i10"]["undo_until"] is None
     await page.aclose()

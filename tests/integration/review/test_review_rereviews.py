@@ -75,18 +75,9 @@ async def settle(
     tasks = await review.claim(client, count)
     for task in tasks:
         await decide(client, task, label)
-    await left(review)
+    await review.let_go()
+    await review.until_left()
     return tasks
-
-
-async def left(review: Review) -> None:
-    async def nothing() -> bool | None:
-        waiting = await review.database.fetchval(
-            "SELECT count(*) FROM outbox WHERE project = $1", review.project
-        )
-        return None if waiting else True
-
-    await until(nothing)
 
 
 async def events(review: Review, count: int) -> list[ReviewDecided]:
@@ -179,7 +170,7 @@ async def test_several_raters_and_two_more_are_merged_as_ever(review: Review) ->
     for person, label in zip(people, ["negative", "positive", "negative"], strict=False):
         (task,) = await review.claim(person)
         await decide(person, task, label)
-    await left(review)
+    await review.until_left()
     await doubt(review, suspect(0))
     await rereviews(review, waiting=1)
     for person, final in zip(people[3:], [False, True], strict=True):
@@ -199,7 +190,7 @@ async def test_audits_are_never_decided_again(review: Review) -> None:
         one = item(review.project, number)
         audits += [one, requested(score(one, 0.9), **{"blind": True, **fields})]
     await review.send(*audits)
-    await review.until("requested", 3)
+    await review.until_tasks(3)
     person = await review.account("blindly", "reviewer")
     await settle(review, person, 3)
     before = await review.status()
@@ -218,7 +209,7 @@ async def test_only_what_people_settled_on_the_doubted_label_is_opened(review: R
     person = await review.account("lonely", "reviewer")
     (task,) = await review.claim(person)
     await decide(person, task, "negative")
-    await left(review)
+    await review.until_left()
     await doubt(review, suspect(0, "positive"), suspect(1), suspect(2), suspect(99))
     assert await rereviews(review, waiting=0) == {"waiting": 0, "decided": 0, "changed": 0}
     await person.aclose()
@@ -281,6 +272,7 @@ async def test_a_second_look_can_be_taken_back(review: Review) -> None:
     undone = (await pages[2].post(url)).raise_for_status().json()
     assert await final_label(review) == "negative"
     assert (await decide(pages[2], {**third, **undone}, "negative"))["final"]
+    await review.let_go()
     assert await rereviews(review, decided=1) == {"waiting": 0, "decided": 1, "changed": 0}
     assert [one.label for one in (await events(review, 2))[-1].decisions] == [
         "negative",
@@ -295,7 +287,7 @@ async def test_a_task_that_waits_for_a_second_look_is_not_withdrawn(review: Revi
     one, other = item(review.project, 1), item(review.project, 3)  # the draw keeps neither as an audit
     routed = [requested(score(each, 0.9, release=1, calibrated=True)) for each in (one, other)]
     await review.send(one, other, *routed)
-    await review.until("requested", 2)
+    await review.until_tasks(2)
     person = await review.account("kept", "reviewer")
     (task,) = await settle(review, person, 1)
     await doubt(review, suspect(int(task["item_id"][1:])))

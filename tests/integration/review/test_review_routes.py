@@ -17,8 +17,9 @@ async def test_routes_are_told_with_what_a_policy_looks_at_and_what_people_decid
     drawn = score(unsure, 0.6, suspicious=True)
     events.append(requested(drawn, reasons=["audit"], blind=True, audit_rate=0.1, propensity=0.1))
     await review.send(*events)
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     await review.until("accepted", 1)
+    await review.until("items", 2)
 
     async def lines() -> list[dict[str, object]]:
         answer = await review.admin.get(f"/v1/projects/{review.project}/routes")

@@ -1,7 +1,7 @@
 """Review work: leases, decisions, and taking them back."""
 
 import asyncio
-import sys
+import time
 from typing import Any
 
 import httpx
@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from labelmill.events import EventDecoder, ReviewDecided
 from labelmill.topics import REVIEWS_DECIDED
-from labelmill_local.system import Running, System
 
+from .conftest import UNDO_SECONDS
 from .support import PROJECT, Review, close, item, partition_of, requested, score, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LABELS = ("positive", "negative")
+LEASE_SECONDS = 300.0
 
 
 async def decide(client: httpx.AsyncClient, task: dict[str, Any], label: str = "positive") -> httpx.Response:
@@ -27,12 +28,13 @@ async def act(client: httpx.AsyncClient, task: dict[str, Any], what: str, **body
     return await client.post(f"/v1/tasks/{task['task_id']}/{what}", json={"lease": task["lease"], **body})
 
 
-async def with_short_leases(system: System, seconds: float = 1.0) -> Running:
-    """Another HTTP process, on which leases end soon."""
-    return await system.add(
-        "review-api",
-        argv=[sys.executable, "-m", "review_api", "http"],
-        env={"LEASE_SECONDS": str(seconds), "CLAIM_MOST": "3"},
+async def pass_time(review: Review, task: dict[str, Any], seconds: float) -> None:
+    """Let a lease be as if so much time had passed since."""
+    await review.database.execute(
+        "UPDATE assignments SET leased_at = leased_at - make_interval(secs => $2),"
+        " lease_until = lease_until - make_interval(secs => $2) WHERE task_id = $1 AND state = 'leased'",
+        task["task_id"],
+        seconds,
     )
 
 
@@ -64,7 +66,8 @@ async def test_the_least_sure_comes_first_and_a_decision_settles_it(review: Revi
     assert first.partition == partition_of(event)
     assert (first.key or b"").startswith(f"{review.project}/i0".encode()), "all of an item go one way"
     assert EventDecoder(ReviewDecided).decode(second.value).item_id == "i1"
-    status = await review.until("decided", 2)
+    await review.until_left()
+    status = await review.status()
     assert (status["decided"], status["corrections"], status["final_labels"]) == (2, 1, 2)
     assert status["open_tasks"] + status["leased_tasks"] == 18
     stats = (await review.admin.get(f"/v1/projects/{review.project}/stats")).json()
@@ -76,7 +79,7 @@ async def test_the_least_sure_comes_first_and_a_decision_settles_it(review: Revi
 async def test_blind_tasks_tell_nothing_of_the_machine(review: Review) -> None:
     one = item(review.project, 1)
     await review.send(one, requested(score(one, 0.97), reasons=["audit"], blind=True))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     bea = await review.account("bea", "reviewer")
     (task,) = await review.claim(bea)
     assert task["blind"] is True
@@ -102,18 +105,17 @@ async def _first(look: Any) -> Any:
     return found
 
 
-async def test_an_expired_lease_is_lost_and_the_answer_kept(review: Review, system: System) -> None:
+async def test_an_expired_lease_is_lost_and_the_answer_kept(review: Review) -> None:
     await review.make_tasks(1)
-    short = await with_short_leases(system)
     cem, dee = await review.account("cem", "reviewer"), await review.account("dee", "reviewer")
-    cem.base_url = dee.base_url = httpx.URL(short.url)
     (task,) = await review.claim(cem)
+    assert task["lease_until"] == pytest.approx((time.time() + LEASE_SECONDS) * 1000, abs=60_000)
     assert await review.claim(dee) == []
     for _ in range(4):
-        await asyncio.sleep(0.5)
+        await pass_time(review, task, LEASE_SECONDS / 2)
         assert (await act(cem, task, "heartbeat")).json()["lease_until"] > task["lease_until"]
     assert await review.claim(dee) == [], "a heartbeat keeps the lease"
-    await asyncio.sleep(1.2)
+    await pass_time(review, task, LEASE_SECONDS + 1)
     late = await decide(cem, task, "negative")
     assert (late.status_code, late.json()["error"]) == (409, "lease_lost")
     (again,) = await review.claim(dee)
@@ -130,7 +132,6 @@ async def test_an_expired_lease_is_lost_and_the_answer_kept(review: Review, syst
     assert await review.database.fetchval("SELECT reason FROM skips WHERE reviewer = 'dee'") == "unsure"
     assert (await decide(dee, {"task_id": 10**12, "lease": "1"})).status_code == 404
     await close([cem, dee])
-    await short.process.stop()
 
 
 async def test_a_decision_on_the_page_can_be_taken_back_for_a_moment(review: Review) -> None:
@@ -149,7 +150,9 @@ async def test_a_decision_on_the_page_can_be_taken_back_for_a_moment(review: Rev
     assert (status["decided"], status["final_labels"], status["corrections"]) == (0, 0, 0)
     assert (await decide(page, task, "negative")).status_code == 409, "the old lease is gone"
     assert (await decide(page, {**task, **undone}, "positive")).json()["final"] is True
-    await asyncio.sleep(2.2)
+    held = "SELECT extract(epoch FROM not_before - now()) FROM outbox WHERE project = $1"
+    assert 0 < await review.database.fetchval(held, review.project) <= UNDO_SECONDS
+    await review.let_go()
     assert (await act(page, task, "undo")).json()["error"] == "too_late"
     (record,) = await review.read(REVIEWS_DECIDED.name, 1)
     assert EventDecoder(ReviewDecided).decode(record.value).label == "positive"
@@ -163,7 +166,7 @@ async def test_undo_brings_back_what_was_final_before(review: Review) -> None:
     one = item(review.project, 1)
     await review.make_tasks(0)
     await review.send(one, requested(score(one)))
-    await review.until("requested", 1)
+    await review.until_tasks(1)
     await review.database.execute(
         "INSERT INTO final_labels VALUES ($1, 'i1', '\"positive\"', 'machine', 0.9, 1, 3, 4, 1)",
         review.project,
