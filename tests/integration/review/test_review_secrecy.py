@@ -20,7 +20,7 @@ from review_api.app import build
 from review_api.settings import ReviewSettings
 
 from .support import Review, accepted, close, item, now_ms, requested, score, until
-from .test_review_rereviews import decide, final_label, left, rereviews, suspect
+from .test_review_rereviews import decide, final_label, rereviews, suspect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -186,14 +186,14 @@ async def _with_every_kind_of_blind_task(review: Review) -> int:
     for each in (three, four):
         await review.send(requested(score(each, CONFIDENCE, votes=[vote()]), decisions_needed=2))
     await review.until("final_labels", 2)
-    await review.until("requested", 2)
+    await review.until_tasks(2)
     people = [await review.account(f"{review.project[:20]}-{name}", "reviewer") for name in ("bob", "cat")]
     for person, labels in zip(
         people, [{"i3": "negative", "i4": "positive"}, {"i3": "positive", "i4": "positive"}], strict=True
     ):
         for task in await review.claim(person, 2):
             await decide(person, task, labels[task["item_id"]])
-    await left(review)
+    await review.until_left()
 
     spec = (await review.admin.get(f"/v1/projects/{review.project}")).json()["spec"]
     changed = {**spec, "guideline": "Say which, again."}
@@ -204,7 +204,7 @@ async def _with_every_kind_of_blind_task(review: Review) -> int:
         await review.send(requested(again, event_id=f"asked again about {each.item_id}", **asked))
     audit = score(two, CONFIDENCE, votes=[vote()])
     await review.send(requested(audit, reasons=["audit"], blind=True, decisions_needed=2))
-    await review.until("requested", 5)
+    await review.until_tasks(5)
     tasks = {task["item_id"]: task for task in await review.claim(people[0], 3)}
     await decide(people[0], tasks["i2"], "positive")
     await _doubt(review, 3)
