@@ -182,6 +182,14 @@ def test_nobody_meets_gold_twice_nor_what_they_know() -> None:
     assert left_to_train(gold, record, spec()) == 4
 
 
+def test_what_can_be_taken_back_is_not_judged_yet() -> None:
+    record = Record({1: check(1), 2: check(2, undo_until=900), 3: check(3, said=None, undo_until=950)})
+    assert [one.gold_id for one in record.final(899).judged] == [1]
+    assert [one.gold_id for one in record.final(900).judged] == [1, 2]
+    assert [one.gold_id for one in record.judged] == [1, 2], "the record itself keeps it"
+    assert (record.changes_until(899), record.changes_until(900)) == (900, None)
+
+
 def test_gold_follows_labels_skills_and_consent() -> None:
     gold = [
         GoldItem(1, "good", {}, None),

@@ -82,6 +82,23 @@ async def test_below_the_bar_work_is_paused_and_done_again(review: Review) -> No
     await close([ann, ben])
 
 
+async def test_only_answers_that_can_no_longer_be_taken_back_pause(review: Review) -> None:
+    await put(review, *texts(20))
+    await review.make_tasks(40)
+    await make_gold_project(review, rate=0.5, bar=0.7, min_answers=5)
+    ann = await review.sign_in("final-ann")
+    for _ in range(5):
+        await decide(ann, await check_for(review, ann, "final-ann"), WRONG)
+    await state(review, "final-ann", "paused")
+    row = await review.database.fetchrow(
+        "SELECT max(undo_until) AS final, (SELECT paused_at FROM pauses WHERE project = $1) AS paused"
+        " FROM gold_checks WHERE project = $1 AND label IS NOT NULL",
+        review.project,
+    )
+    assert row["paused"] >= row["final"], "by itself, once the fifth answer is final"
+    await close([ann])
+
+
 async def test_newcomers_learn_first(review: Review) -> None:
     await make_gold_project(review, rate=0.0, training_tasks=4, bar=0.7)
     await put(review, *texts(20))

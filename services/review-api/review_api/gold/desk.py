@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
+import structlog
 from labelmill.events import Label
 from labelmill.runtime.metrics import Metrics
 
@@ -30,6 +31,8 @@ from review_api.tasks.desk import Decided, Desk
 from review_api.tasks.pools import Pools
 from review_api.tasks.skills import Entrance
 from review_api.tasks.store import Claimed, Lease, Subject
+
+log = structlog.get_logger(__name__)
 
 _MOST_KNOWN: Final = 20_000
 _TRIES: Final = 3
@@ -214,7 +217,14 @@ class GoldDesk:
             tasks = await self._desk.claim(by, project, count - wanted)
         if len(tasks) < count - wanted:
             wanted = len(back)
-        checks = await self._hand_out(by, version, free, wanted, "check")
+        try:
+            checks = await self._hand_out(by, version, free, wanted, "check")
+        except Exception as error:
+            # The tasks are leased: lost with the answer, they would lie idle until their leases end.
+            if not tasks:
+                raise
+            log.warning("no checks handed out", project=project, error=repr(error))
+            checks = []
         return [self._shown(by, task, rate) for task in _woven(tasks, checks, drawn)]
 
     def _drawn(self, by: Principal, project: str, count: int, rate: float) -> list[bool]:
@@ -233,12 +243,18 @@ class GoldDesk:
         self, by: Principal, version: Version, free: Sequence[int], count: int, purpose: Purpose
     ) -> list[Claimed]:
         """Hand out up to `count` checks of `free`; one that another process gave this person just now is
-        stepped over."""
+        stepped over. What fails after the first takes nothing away of what was handed out."""
         handed: list[Claimed] = []
         for gold_id in free[: count * _TRIES]:
             if len(handed) == count:
                 break
-            task = await self._claim(by, version, gold_id, purpose)
+            try:
+                task = await self._claim(by, version, gold_id, purpose)
+            except Exception as error:
+                if not handed:
+                    raise
+                log.warning("fewer checks handed out", project=version.spec.project, error=repr(error))
+                break
             if task is not None:
                 handed.append(task)
         return handed

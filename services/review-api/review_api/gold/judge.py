@@ -1,6 +1,7 @@
 """Judges people by their answers to gold, beside the requests: how long a request takes tells nothing."""
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS: Final = 5.0
 _MARGIN_SECONDS: Final = 2.0
+_AFTER_SECONDS: Final = 0.5
 
 
 class Judge:
@@ -60,26 +62,42 @@ class Judge:
         self._health = health
         self._wait_seconds = undo_seconds + _MARGIN_SECONDS
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._waiting: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        """When people are judged again, by project and name."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         self._tasks = [supervised(work, self._health) for work in (self._listen(), self._look())]
 
     async def stop(self) -> None:
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        self._waiting.clear()
         await break_off(*self._tasks)
 
     def hear(self, project: str, reviewer: str) -> None:
-        """Judge somebody soon: they answered a check."""
+        """Judge somebody soon: they answered a check, or an answer of theirs has become final."""
         self._heard.put_nowait((project, reviewer))
 
     async def judge(self, project: str, reviewer: str) -> None:
-        """Judge somebody now."""
+        """Judge somebody now, by what can no longer be undone, and again once more of it is so."""
         version = await self._in_force.get(project)
-        record = await self._people.record(project, reviewer, afresh=True)
-        await self._judge_work(version, reviewer, record)
+        record, now = await self._people.record(project, reviewer, afresh=True), int(time.time() * 1000)
+        final = record.final(now)
+        await self._judge_work(version, reviewer, final)
         await self._judge_training(version, reviewer, record)
         for skill in version.spec.review.skills:
-            await self._judge_skill(version, reviewer, record, skill.name, skill.gold_needed)
+            await self._judge_skill(version, reviewer, final, skill.name, skill.gold_needed)
+        self._judge_later(project, reviewer, record.changes_until(now), now)
+
+    def _judge_later(self, project: str, reviewer: str, at: int | None, now: int) -> None:
+        """Hear of somebody again at a point in time (Unix milliseconds), and only then."""
+        key = project, reviewer
+        if (waiting := self._waiting.pop(key, None)) is not None:
+            waiting.cancel()
+        if at is not None:
+            seconds = (at - now) / 1000 + _AFTER_SECONDS
+            self._waiting[key] = asyncio.get_running_loop().call_later(seconds, self.hear, *key)
 
     async def _judge_work(self, version: Version, reviewer: str, record: Record) -> None:
         gold = version.spec.review.gold

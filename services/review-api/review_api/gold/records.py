@@ -1,7 +1,7 @@
 """What is known of a person in a project: checks, pauses and skills, and what follows from these. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from labelmill.projects.review import GoldSpec
@@ -28,6 +28,11 @@ class Check:
     decided_at: int | None
     lease_until: int
     skip_until: int | None
+    undo_until: int | None = None
+
+    def may_change(self, now: int) -> bool:
+        """Return whether the answer can still be taken back."""
+        return self.said is not None and (self.undo_until or 0) > now
 
     @property
     def answer(self) -> Answer | None:
@@ -86,6 +91,18 @@ class Record:
     @property
     def paused(self) -> Pause | None:
         return next((pause for pause in self.pauses if pause.lifted_at is None), None)
+
+    def final(self, now: int) -> "Record":
+        """Return the record without the answers that can still be taken back; `now` is in Unix
+        milliseconds."""
+        kept = {gold_id: check for gold_id, check in self.checks.items() if not check.may_change(now)}
+        return replace(self, checks=kept)
+
+    def changes_until(self, now: int) -> int | None:
+        """Return when (Unix milliseconds) the next answer becomes final; None if all are."""
+        return min(
+            (check.undo_until or 0 for check in self.checks.values() if check.may_change(now)), default=None
+        )
 
     def stage(self, gold: GoldSpec, left: int) -> Stage:
         """Return how far the training is; whom a manager let work without passing it counts as trained."""

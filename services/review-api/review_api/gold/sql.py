@@ -108,7 +108,8 @@ _HISTORY: Final = """
 SELECT c.reviewer, c.task_id, c.gold_id, c.purpose, c.suggested, g.skill, g.label AS truth, c.label AS said,
        (extract(epoch FROM c.decided_at) * 1000)::bigint AS decided_at,
        (extract(epoch FROM c.lease_until) * 1000)::bigint AS lease_until,
-       (extract(epoch FROM c.skip_until) * 1000)::bigint AS skip_until
+       (extract(epoch FROM c.skip_until) * 1000)::bigint AS skip_until,
+       CASE WHEN c.purpose = 'check' THEN (extract(epoch FROM c.undo_until) * 1000)::bigint END AS undo_until
 FROM gold_checks c JOIN gold_items g USING (gold_id)
 WHERE {whose} ORDER BY c.decided_at, c.task_id
 """
