@@ -23,6 +23,15 @@ const COEFFICIENTS = [
   ["ac1", "Gwet’s AC1", coefficient],
 ];
 
+const MEANINGS = [
+  ["Alpha, kappa and AC1", "how much more two people agree than chance would have them. 1 is always, 0 no more than chance, below 0 less."],
+  ["Alpha (Krippendorff)", "for any number of people, also where not all decided every item. From 0.8 on, labels count as reliable."],
+  ["Kappa", "Cohen’s compares two people, Fleiss’ several; both need the same people, or as many, on every item."],
+  ["AC1 (Gwet)", "takes chance by another measure, which stays fair where nearly all items have the same label."],
+  ["Likely", "the interval that holds the true figure 95 times in 100; it gets narrower with more items."],
+  ["Blind", "decided without sight of the machine’s suggestion, which draws answers together."],
+];
+
 export function useAgreement(project) {
   return useForManagers(project, "agreement", REFRESH_MS);
 }
@@ -74,6 +83,10 @@ function Verdict({ agreement, people, machine }) {
       <${Coefficient} name="Among people, by AC1" figure=${people.ac1} tone="people" about="fairer where one label dominates" />
     </dl>
     <${Everything} comparisons=${agreement.comparisons} />
+    <details class="data">
+      <summary>What these figures mean</summary>
+      ${MEANINGS.map(([name, words]) => html`<p key=${name} class="fine"><b>${name}</b>: ${words}</p>`)}
+    </details>
   </div>`;
 }
 

@@ -24,6 +24,7 @@ const REFUSALS = {
   unknown_item: "No such item",
 };
 const MOST_BARS = 5;
+const CALIBRATED = "Calibrated: of items with a confidence of 90%, about 90% are right, as people's decisions have shown";
 
 // The item in the address; choosing one makes an entry in the browser's history.
 function useChosenItem() {
@@ -221,9 +222,14 @@ function Scored({ event }) {
   const marks = [event.over_budget && "budget spent", event.suspicious && "text speaks to the machine"].filter(Boolean);
   return html`
     <p class="pooled"><span class="step-label" dir="auto">${labelText(event.label)}</span> <b>${percent(event.confidence)}</b>
-      <span class="fine">${event.calibrated ? "calibrated" : "not calibrated"}, pooled from ${plural(event.votes.length, "vote")}</span></p>
+      <span class="fine"><span title=${CALIBRATED}>${event.calibrated ? "calibrated" : "not calibrated"}</span>, pooled from ${plural(event.votes.length, "vote")}</span></p>
     <ul class="votes" aria-label="Votes">${event.votes.map((vote) => html`<${Vote} key=${vote.voter} vote=${vote} />`)}</ul>
-    <p class="fine">Release ${event.release}, guideline ${event.guideline_version}, project version ${event.project_version}, ${usd(event.cost_usd)}${marks.map((mark) => `, ${mark}`)}</p>`;
+    <p class="fine">${releaseWords(event.release)}, guideline ${event.guideline_version}, project version ${event.project_version}, ${usd(event.cost_usd)}${marks.map((mark) => `, ${mark}`)}</p>`;
+}
+
+// Releases are what the trainer learned from decisions; before the first of them, votes are pooled as they are.
+function releaseWords(release) {
+  return release === 0 ? "Before the first release" : `Release ${release}`;
 }
 
 function Vote({ vote }) {
