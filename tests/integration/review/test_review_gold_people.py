@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from .gold_support import (
@@ -225,6 +226,12 @@ async def test_gold_is_handed_in_listed_and_retired(review: Review) -> None:
     ]  # fmt: skip
     made_up = listed[0]["item_id"]
     assert made_up[0] == "i"
+    lines = [
+        {"item_id": name, "content": "a new text", "metadata": {"source": "app"}} for name in (made_up, "z1")
+    ]
+    taken = (await review.ingest(b"\n".join(map(msgspec.json.encode, lines)))).json()
+    assert (taken["accepted"], taken["duplicates"]) == (1, 0)
+    assert [(one["item_id"], one["reason"]) for one in taken["rejected"]] == [(made_up, "gold_id")]
     assert (await review.admin.delete(f"{path}/{made_up}")).status_code == 200
     assert (await review.admin.delete(f"{path}/{made_up}")).status_code == 404
     assert (await review.admin.get(path)).json()["gold"][0]["retired"] is True

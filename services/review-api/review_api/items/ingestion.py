@@ -42,7 +42,7 @@ class Ingestor:
         """Return the items of `lines` that neither the ledger nor this process has seen."""
         incoming = read_items(project, lines, int(time.time() * 1000), outcome)
         item_ids = [each.item.item_id for each in incoming]
-        incoming = refuse(incoming, await self._store.erased(project, item_ids), outcome)
+        incoming = refuse(incoming, await self._store.refused(project, item_ids), outcome)
         known = await self._store.content_hashes(project, item_ids)
         for each in incoming:
             if seen := flying.get(each.key) or self._recent.get(each.key):

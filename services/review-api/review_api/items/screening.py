@@ -1,9 +1,9 @@
 """Lines to items, and which of them are new. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 from labelmill import provenance
@@ -15,6 +15,14 @@ from review_api.items.lines import MOST_LINE_BYTES, Line
 
 MOST_SHOWN: Final = 100
 """How many rejected lines an answer shows; all are counted."""
+
+
+Refusal = Literal["erased", "gold_id"]
+
+_REFUSALS: Final[dict[Refusal, str]] = {
+    "erased": "the item was erased, and its id is not taken again",
+    "gold_id": "the id belongs to a gold text, which is no item: give the item another id",
+}
 
 
 class ItemLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,15 +101,14 @@ def read_items(project: str, lines: Iterable[Line], now_ms: int, outcome: Outcom
     return incoming
 
 
-def refuse(incoming: list[Incoming], erased: Collection[str], outcome: Outcome) -> list[Incoming]:
-    """Return the items that were not `erased` once; that others were is counted."""
-    if not erased:
+def refuse(incoming: list[Incoming], refused: Mapping[str, Refusal], outcome: Outcome) -> list[Incoming]:
+    """Return the items whose ids are not `refused`; the others are counted by the reason."""
+    if not refused:
         return incoming
-    error = InvalidRecord("erased", "the item was erased, and its id is not taken again")
     for each in incoming:
-        if each.item.item_id in erased:
-            outcome.reject(each.line, each.item.item_id, error)
-    return [each for each in incoming if each.item.item_id not in erased]
+        if (reason := refused.get(each.item.item_id)) is not None:
+            outcome.reject(each.line, each.item.item_id, InvalidRecord(reason, _REFUSALS[reason]))
+    return [each for each in incoming if each.item.item_id not in refused]
 
 
 def screen(incoming: Iterable[Incoming], known: MutableMapping[str, str], outcome: Outcome) -> list[Incoming]:

@@ -7,6 +7,8 @@ import msgspec
 from labelmill import ids
 from labelmill.runtime.postgres import Database
 
+from review_api.items.screening import Refusal
+
 _HASHES: Final = """
 SELECT k.item_id, i.content_hash
 FROM unnest($2::text[]) AS k(item_id)
@@ -17,6 +19,15 @@ CROSS JOIN LATERAL (
 
 _ERASED: Final = """
 SELECT item_hash FROM erased JOIN unnest($1::text[]) AS k(item_hash) USING (item_hash)
+"""
+
+_RARITIES: Final = """
+SELECT EXISTS (SELECT FROM erased) AS erased,
+       EXISTS (SELECT FROM gold_items WHERE project = $1 AND content IS NOT NULL) AS gold
+"""
+
+_OF_GOLD: Final = """
+SELECT item_id FROM gold_items WHERE project = $1 AND item_id = ANY($2::text[]) AND content IS NOT NULL
 """
 
 # Each gives one JSON text; times in it are Unix milliseconds.
@@ -103,12 +114,19 @@ class ItemStore:
             return {}
         return dict(await self._database.pool.fetch(_HASHES, project, item_ids))
 
-    async def erased(self, project: str, item_ids: Sequence[str]) -> set[str]:
-        """Return those of the items that were erased."""
-        if not await self._database.pool.fetchval("SELECT EXISTS (SELECT FROM erased)"):
-            return set()
-        hashes = {ids.item_hash(project, item_id): item_id for item_id in item_ids}
-        return {hashes[row[0]] for row in await self._database.pool.fetch(_ERASED, list(hashes))}
+    async def refused(self, project: str, item_ids: Sequence[str]) -> dict[str, Refusal]:
+        """Return the ids that no item may have, with the reason: that item was erased, or the id belongs to a
+        gold text that is no item."""
+        rarities = await self._database.pool.fetchrow(_RARITIES, project)
+        found: dict[str, Refusal] = {}
+        if rarities["gold"]:
+            rows = await self._database.pool.fetch(_OF_GOLD, project, item_ids)
+            found |= {row["item_id"]: "gold_id" for row in rows}
+        if rarities["erased"]:
+            hashes = {ids.item_hash(project, item_id): item_id for item_id in item_ids}
+            rows = await self._database.pool.fetch(_ERASED, list(hashes))
+            found |= {hashes[row[0]]: "erased" for row in rows}
+        return found
 
     async def lineage(self, project: str, item_id: str) -> dict[str, Any] | None:
         """Return all that is known of an item, each part as JSON; None if nothing is."""
