@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import msgspec
+from labelmill import provenance
 
 from labelmill_cli.errors import CliError
 
@@ -96,7 +97,8 @@ def _renamed(line: bytes, id_name: str | None, text_name: str | None) -> bytes:
 
 
 def csv_lines(source: BinaryIO, id_name: str | None, text_name: str | None) -> Iterator[Line]:
-    """Yield the rows of a CSV file with a header; columns besides id and text become metadata.
+    """Yield the rows of a CSV file with a header; `owner`, `licence`, `source` and `consent` tell where an
+    item comes from, all other columns besides id and text become metadata.
 
     Raises CliError if a column is missing, a row is broken or the file is not UTF-8.
     """
@@ -123,10 +125,11 @@ def _column(names: list[str], wanted: str | None, usual: tuple[str, ...], option
 
 
 def _item(row: dict[Any, Any], id_column: str, text_column: str) -> bytes:
-    metadata = {
+    others = {
         name: value
         for name, value in row.items()
         if isinstance(name, str) and isinstance(value, str) and value and name not in (id_column, text_column)
     }
-    item = {"item_id": row[id_column] or "", "content": row[text_column] or ""}
-    return msgspec.json.encode(item | ({"metadata": metadata} if metadata else {}))
+    item: dict[str, Any] = {"item_id": row[id_column] or "", "content": row[text_column] or ""}
+    item |= {name: others.pop(name) for name in provenance.FIELDS if name in others}
+    return msgspec.json.encode(item | ({"metadata": others} if others else {}))

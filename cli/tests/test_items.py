@@ -103,6 +103,18 @@ def test_csv_columns_become_items_and_metadata(labelmill: Labelmill, api: Any, t
     assert "4           r" in done.err
 
 
+def test_csv_columns_tell_where_items_come_from(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text("id,text,owner,licence,source,consent,lang\n1,a,ada,CC0,form,given,en\n2,b,,,,,\n")
+    api.on(INGEST, OK)
+    labelmill("ingest", str(file), "-p", "tweets")
+    told = {"owner": "ada", "licence": "CC0", "source": "form", "consent": "given"}
+    assert [json.loads(line) for line in api.bodies(INGEST)[0].splitlines()] == [
+        {"item_id": "1", "content": "a", **told, "metadata": {"lang": "en"}},
+        {"item_id": "2", "content": "b"},
+    ]
+
+
 def test_fields_with_other_names_are_renamed(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
     file = tmp_path / "items.jsonl"
     file.write_bytes(b'{"nr":7,"tweet":"a"}\n{broken\n[1]\n')
