@@ -71,7 +71,7 @@ def router(store: AccountStore, access: Access, passwords: secrecy.Passwords, do
     async def logout(request: Request, _: Annotated[Principal, Depends(someone)]) -> Response:
         return await door.leave(request)
 
-    @routes.get("/me", summary="Who am I", responses=documented(Me, 401, 403))
+    @routes.get("/me", summary="Show who one is signed in as", responses=documented(Me, 401, 403))
     async def me(request: Request, principal: Annotated[Principal, Depends(someone)]) -> Response:
         return answer(await door.me_of(principal, request))
 

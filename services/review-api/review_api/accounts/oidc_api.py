@@ -102,7 +102,10 @@ def router(desk: AwayDesk, access: Access, settings: ReviewSettings) -> APIRoute
     someone, nobody = access.require(), [Depends(access.unknown())]
 
     @routes.get(
-        "/oidc", summary="Which provider to sign in at", responses=documented(WayIn, 429), dependencies=nobody
+        "/oidc",
+        summary="Show which provider to sign in at",
+        responses=documented(WayIn, 429),
+        dependencies=nobody,
     )
     async def way_in() -> Response:
         return answer({"provider": settings.oidc_name if settings.oidc_issuer else None})

@@ -155,7 +155,7 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
 
     @routes.get(
         "/projects/{project}/care",
-        summary="How long I have worked, and what holds for me",
+        summary="Show how long one has worked, and what holds for oneself",
         responses=documented(CareShown, 401, 403, 404),
     )
     async def care(project: Project, by: Annotated[Principal, Depends(reviewer)]) -> Response:
@@ -182,7 +182,7 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
 
     @routes.put(
         "/projects/{project}/consent",
-        summary="Say whether I would see distressing items",
+        summary="Say whether one would see distressing items",
         responses=documented(ConsentStored, 401, 403, 404, 413, 422),
     )
     async def consent(
@@ -195,7 +195,7 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
 
     @routes.post(
         "/projects/{project}/consent/question",
-        summary="May I be asked for my consent now?",
+        summary="Ask whether to ask for consent now",
         responses=documented(MayAsk, 401, 403, 404),
     )
     async def question(project: Project, by: Annotated[Principal, Depends(reviewer)]) -> Response:
@@ -228,7 +228,9 @@ def pay_router(
     routes = APIRouter(prefix="/v1", tags=["care"])
     someone, manager = access.require(), access.require("manager")
 
-    @routes.get("/me/pay", summary="My days and what they earn", responses=documented(MyPay, 401, 422))
+    @routes.get(
+        "/me/pay", summary="Show one's own days and what they earn", responses=documented(MyPay, 401, 422)
+    )
     async def my_pay(by: Annotated[Principal, Depends(someone)], days: Days = _DEFAULT_DAYS) -> Response:
         """Days are UTC's. A day is counted until the end of the day after."""
         await attendance.count(by.name)
@@ -237,7 +239,7 @@ def pay_router(
 
     @routes.get(
         "/projects/{project}/pay",
-        summary="Everybody's days and what they earn",
+        summary="Show everybody's days and what they earn",
         responses=documented(ProjectPay, 401, 403, 404, 422),
     )
     async def project_pay(
@@ -259,7 +261,7 @@ def pay_router(
 
     @routes.get(
         "/projects/{project}/pay.csv",
-        summary="Everybody's days, for payroll",
+        summary="Export everybody's days, for payroll",
         response_class=Response,
         responses={**documented(None, 401, 403, 404, 422), **_CSV},
     )

@@ -124,7 +124,9 @@ def router(
     manager, person = access.require("manager"), access.require("reviewer")
 
     @routes.get(
-        "/accuracy", summary="Everybody's accuracy on gold", responses=documented(Reviewers, 401, 403, 404)
+        "/accuracy",
+        summary="Show everybody's accuracy on gold",
+        responses=documented(Reviewers, 401, 403, 404),
     )
     async def accuracy(project: Project, by: Annotated[Principal, Depends(manager)]) -> Response:
         """Of whoever was given gold, by name."""
@@ -139,7 +141,9 @@ def router(
         return answer({**settings, "reviewers": shown})
 
     @routes.get(
-        "/me/accuracy", summary="One's own accuracy on gold", responses=documented(OwnShown, 401, 403, 404)
+        "/me/accuracy",
+        summary="Show one's own accuracy on gold",
+        responses=documented(OwnShown, 401, 403, 404),
     )
     async def own(project: Project, by: Annotated[Principal, Depends(person)]) -> Response:
         """Hidden checks count from the next full hour on: figures that moved at once would give them away."""

@@ -129,7 +129,7 @@ def router(store: GoldStore, people: People, in_force: InForce, access: Access) 
 
     @routes.get(
         "/gold-candidates",
-        summary="Items that would make good gold",
+        summary="List items that would make good gold",
         responses=documented(Candidates, 401, 403, 404),
     )
     async def candidates(project: Project, by: Annotated[Principal, Depends(manager)]) -> Response:

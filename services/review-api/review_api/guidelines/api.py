@@ -131,14 +131,16 @@ def router(editor: Editor, access: Access) -> APIRouter:
     someone = access.require()
     manager = access.require("manager")
 
-    @routes.get("", summary="List the versions", responses=documented(GuidelineList, 401, 403, 404))
+    @routes.get(
+        "", summary="List the guideline's versions", responses=documented(GuidelineList, 401, 403, 404)
+    )
     async def list_versions(project: Project, _: Annotated[Principal, Depends(someone)]) -> Response:
         in_force, versions = await editor.versions(project)
         return answer({"in_force": in_force, "versions": versions})
 
     @routes.post(
         "",
-        summary="Publish a new version",
+        summary="Publish a new guideline",
         responses=documented(Published, 401, 403, 404, 409, 413, 422, 503),
     )
     async def publish(
@@ -151,12 +153,17 @@ def router(editor: Editor, access: Access) -> APIRouter:
         numbers = {"version": version.version, "guideline_version": version.guideline_version}
         return answer({**numbers, "changed": version.guideline_version != body.based_on})
 
-    @routes.get("/draft", summary="Begin a new version", responses=documented(Draft, 401, 403, 404))
+    @routes.get(
+        "/draft", summary="Show the draft of the next guideline", responses=documented(Draft, 401, 403, 404)
+    )
     async def draft(project: Project, _: Annotated[Principal, Depends(manager)]) -> Response:
+        """The guideline in force, with the edge cases that were made examples since."""
         return answer(await editor.draft(project))
 
     @routes.get(
-        "/{number}", summary="Show a version", responses=documented(GuidelineShown, 401, 403, 404, 422)
+        "/{number}",
+        summary="Show a version of the guideline",
+        responses=documented(GuidelineShown, 401, 403, 404, 422),
     )
     async def show(project: Project, number: Number, _: Annotated[Principal, Depends(someone)]) -> Response:
         found = await editor.text(project, number)
@@ -164,7 +171,7 @@ def router(editor: Editor, access: Access) -> APIRouter:
 
     @routes.get(
         "/{number}/diff",
-        summary="Show what changed up to a version",
+        summary="Show what changed up to a version of the guideline",
         responses=documented(DiffShown, 401, 403, 404, 422),
     )
     async def diff(

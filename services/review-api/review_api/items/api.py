@@ -130,7 +130,9 @@ def router(
             raise
 
     @routes.get(
-        "/{item_id:path}", summary="Show an item's lineage", responses=documented(Lineage, 401, 403, 404)
+        "/{item_id:path}",
+        summary="Show an item as it is stored",
+        responses=documented(Lineage, 401, 403, 404),
     )
     async def lineage(
         project: Project,

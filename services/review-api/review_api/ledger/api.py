@@ -161,20 +161,25 @@ def router(
             raise unknown_project(project)
         return project
 
-    @routes.get("/status", summary="Figures of a project", responses=documented(StatusShown, 401, 404))
+    @routes.get("/status", summary="Show a project's figures", responses=documented(StatusShown, 401, 404))
     async def status(
         by: Annotated[Principal, Depends(someone)], project: Annotated[str, Depends(known)]
     ) -> Response:
+        """How many items, tasks and labels there are, and what they cost so far. Who is no manager sees it as
+        it was up to a minute ago where reviewers are checked by hidden gold."""
         return answer(await calm.status(by, project))
 
     @routes.get(
-        "/stats", summary="Figures by minute, and the releases", responses=documented(Stats, 401, 404, 422)
+        "/stats",
+        summary="Show figures by minute, and the releases",
+        responses=documented(Stats, 401, 404, 422),
     )
     async def stats(
         by: Annotated[Principal, Depends(someone)],
         project: Annotated[str, Depends(known)],
         minutes: Annotated[int, Query(ge=1, le=_MOST_MINUTES)] = 60,
     ) -> Response:
+        """Minutes without any event are left out; the newest comes last."""
         return answer(
             {
                 "minutes": await figures.minutes(project, minutes),
@@ -184,7 +189,7 @@ def router(
 
     @routes.get(
         "/promise",
-        summary="The state of the promise, and the machine's quality",
+        summary="Show the state of the promise, and the machine's quality",
         responses=documented(Promise, 401, 403, 404),
     )
     async def promise(by: Annotated[Principal, Depends(manager)], project: Project) -> Response:
@@ -241,7 +246,7 @@ def router(
 
     @routes.get(
         "/routes",
-        summary="Every score with its route, and what people decided",
+        summary="Export every score with its route, and what people decided",
         response_class=StreamingResponse,
         responses={**documented(None, 401, 403, 404), **_ROUTES},
     )

@@ -107,32 +107,41 @@ def router(mine: MyWork, access: Access) -> APIRouter:
     routes = APIRouter(prefix="/v1/me", tags=["my work"])
     Reviewer = Annotated[Principal, Depends(access.require_somewhere("reviewer"))]  # noqa: N806
 
-    @routes.get("/decisions", summary="My decisions", responses=documented(MyDecisions, 401, 403, 404, 422))
+    @routes.get(
+        "/decisions",
+        summary="List one's own decisions",
+        responses=documented(MyDecisions, 401, 403, 404, 422),
+    )
     async def decisions(query: Annotated[DecisionQuery, Query()], by: Reviewer) -> Response:
         """What the machine or others said of an item is not among it."""
         page = await mine.decisions(by.name, _theirs(by, query), query.place, query.count, query.item_id)
         return _answer(page)
 
-    @routes.get("/skips", summary="My skips", responses=documented(MySkips, 401, 403, 404, 422))
+    @routes.get("/skips", summary="List one's own skips", responses=documented(MySkips, 401, 403, 404, 422))
     async def skips(query: Annotated[MineQuery, Query()], by: Reviewer) -> Response:
         """Of tasks that are settled, only the skips with a reason are kept."""
         page = await mine.skips(by.name, _theirs(by, query), query.place, query.count)
         return _answer(page)
 
-    @routes.get("/late", summary="My late answers", responses=documented(MyLates, 401, 403, 404, 422))
+    @routes.get(
+        "/late", summary="List one's own late answers", responses=documented(MyLates, 401, 403, 404, 422)
+    )
     async def late(query: Annotated[MineQuery, Query()], by: Reviewer) -> Response:
         """Answers that came after their lease had ended, as long as their tasks are not settled. They do not
         count; each is shown with its task should that come back."""
         page = await mine.late(by.name, _theirs(by, query), query.place, query.count)
         return _answer(page)
 
-    @routes.get("/flags", summary="My flags", responses=documented(MyFlags, 401, 403, 404, 422))
+    @routes.get("/flags", summary="List one's own flags", responses=documented(MyFlags, 401, 403, 404, 422))
     async def flags(query: Annotated[MineQuery, Query()], by: Reviewer) -> Response:
         """With what the manager who resolved each answered."""
         return _answer(await mine.flags(by.name, _theirs(by, query), query.place, query.count))
 
-    @routes.get("/comments", summary="My comments", responses=documented(MyComments, 401, 403, 404, 422))
+    @routes.get(
+        "/comments", summary="List one's own comments", responses=documented(MyComments, 401, 403, 404, 422)
+    )
     async def comments(query: Annotated[MineQuery, Query()], by: Reviewer) -> Response:
+        """The newest first, to whomever they are addressed."""
         return _answer(await mine.comments(by.name, _theirs(by, query), query.place, query.count))
 
     return routes

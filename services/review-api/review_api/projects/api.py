@@ -131,6 +131,7 @@ def router(
         _: Annotated[Principal, Depends(someone)],
         version: Annotated[int | None, Query(ge=1, le=_MOST_VERSION, description="[in force]")] = None,
     ) -> Response:
+        """The definition in force, or an earlier one."""
         found = await (store.get(project) if version is None else store.at(project, version))
         if found is None:
             raise unknown_project(project) if version is None else _unknown_version(project, version)

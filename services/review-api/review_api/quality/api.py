@@ -124,7 +124,7 @@ def router(agreements: Agreements, decisions: Decisions, projects: ProjectStore,
 
     @routes.get(
         "/agreement",
-        summary="How far people agree, with each other and with the machine",
+        summary="Show how far people agree, with each other and with the machine",
         responses=documented(AgreementShown, 401, 403, 404, 422),
     )
     async def agreement(
