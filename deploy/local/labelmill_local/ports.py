@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import itertools
+import os
 import socket
 from collections.abc import Collection
 
@@ -10,15 +12,22 @@ from labelmill_local.errors import StackError
 HOST = "127.0.0.1"
 
 
+_FIRST, _BEYOND = 15_000, 32_000
+_turns = itertools.count(os.getpid() * 997)
+
+
 def free_port(*, but: Collection[int] = ()) -> int:
-    """A port that was free a moment ago, and is none of `but`: what has been chosen and is not yet in use may
-    be drawn again. Another process may take it before the caller does."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((HOST, 0))
-            port = int(probe.getsockname()[1])
-        if port not in but:
+    """A port that is free, was not drawn by this process before, and is none of `but`.
+
+    The caller listens there seconds later: until then nobody is to take it. So it lies below the ports that
+    systems give to outgoing connections and to who asks for any, and each process draws from a place of its
+    own onwards. Raises StackError if all are taken.
+    """
+    for turn in itertools.islice(_turns, _BEYOND - _FIRST):
+        port = _FIRST + turn % (_BEYOND - _FIRST)
+        if port not in but and is_free(port):
             return port
+    raise StackError(f"all ports from {_FIRST} to {_BEYOND - 1} on {HOST} are taken")
 
 
 def is_free(port: int) -> bool:
