@@ -172,7 +172,7 @@ class Review:
         )
         return count
 
-    async def until(self, figure: str, value: float, seconds: float = 30) -> dict[str, Any]:
+    async def until(self, figure: str, value: float, seconds: float = 60) -> dict[str, Any]:
         """Wait until a figure of the status has reached a value; return the status."""
 
         async def reached() -> dict[str, Any] | None:
@@ -212,7 +212,7 @@ class Review:
         records = await self.read(f"{topic}.dlq", count)
         return [(dict(record.headers)["dlq-reason"].decode(), record) for record in records]
 
-    async def read(self, topic: str, count: int, seconds: float = 30) -> list[ConsumerRecord]:
+    async def read(self, topic: str, count: int, seconds: float = 60) -> list[ConsumerRecord]:
         """Return the project's records in a topic once there are `count`, and what comes a moment later."""
         consumer = kafka.reader(kafka_settings(self.system), topic)
         await consumer.start()
@@ -243,7 +243,7 @@ def kafka_settings(system: System) -> KafkaSettings:
     return KafkaSettings(kafka_bootstrap_servers=system.backends.kafka.bootstrap_servers)
 
 
-async def until(look: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:
+async def until(look: Callable[[], Awaitable[T | None]], seconds: float = 60) -> T:
     """Return what `look` finds, once it finds something."""
     async with asyncio.timeout(seconds):
         while (found := await look()) is None:

@@ -40,7 +40,7 @@ async def planned(review: Review, mode: str = "relabel", **select: Any) -> dict[
     return await reaches(review, made.json()["campaign_id"], state="planned")
 
 
-async def reaches(review: Review, campaign_id: int, seconds: float = 30, **figures: Any) -> dict[str, Any]:
+async def reaches(review: Review, campaign_id: int, seconds: float = 60, **figures: Any) -> dict[str, Any]:
     """Wait until a campaign has these figures; return it."""
 
     async def reached() -> dict[str, Any] | None:

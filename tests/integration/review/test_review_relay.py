@@ -1,7 +1,5 @@
 """The outbox relay: what was settled leaves, also after the worst moment to die."""
 
-import asyncio
-
 import pytest
 from labelmill.events import EventDecoder, ReviewDecided
 from labelmill.runtime.postgres import Database
@@ -102,4 +100,4 @@ async def test_two_relays_take_turns(review: Review, database: Database, relay: 
         async with Outbox(database).alone() as relaying:
             return None if relaying is None else True
 
-    await asyncio.wait_for(until(taken_over), 30)
+    await until(taken_over)

@@ -1,6 +1,5 @@
 """Review work: leases, decisions, and taking them back."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -94,15 +93,9 @@ async def test_blind_tasks_tell_nothing_of_the_machine(review: Review) -> None:
         stats = (await review.admin.get(f"/v1/projects/{review.project}/stats")).json()
         return next((minute for minute in stats["minutes"] if minute["audits"]), None)
 
-    minute = await asyncio.wait_for(_first(audited), 30)
+    minute = await until(audited)
     assert (minute["audits"], minute["audit_errors"]) == (1, 1)
     await bea.aclose()
-
-
-async def _first(look: Any) -> Any:
-    while (found := await look()) is None:
-        await asyncio.sleep(0.1)
-    return found
 
 
 async def test_an_expired_lease_is_lost_and_the_answer_kept(review: Review) -> None:
