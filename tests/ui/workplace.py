@@ -73,9 +73,10 @@ class Workplace:
         before = await self.status()
         lines = [{"item_id": one.item_id, "content": one.content, "metadata": one.metadata} for one in items]
         body = b"\n".join(msgspec.json.encode(line) for line in lines)
+        ingested_at = _now()  # later, it would be another time that they came
         answer = await self.admin.post(f"/v1/projects/{self.project}/items", content=body)
         assert answer.json()["accepted"] == len(items), answer.text
-        await self._route(items)
+        await self._route(items, ingested_at)
         wanted = before["accepted"] + before["requested"] + len(items)
         await until(lambda: self._has(routed=wanted, items=before["items"] + len(items)))
 
@@ -83,14 +84,14 @@ class Workplace:
         status = await self.status()
         return bool(status["accepted"] + status["requested"] >= routed and status["items"] >= items)
 
-    async def _route(self, items: Sequence[Item]) -> None:
+    async def _route(self, items: Sequence[Item], ingested_at: int) -> None:
         for topic in (LABELS_ACCEPTED, REVIEWS_REQUESTED):
             chosen = [one for one in items if one.accepted == (topic is LABELS_ACCEPTED)]
             records = []
             for one in chosen:
                 key = item_key(self.project, one.item_id)
                 partition = await self.publisher.partition_for(topic.name, key)
-                records.append(OutRecord(partition, key, encode(_routed(self, one))))
+                records.append(OutRecord(partition, key, encode(_routed(self, one, ingested_at))))
             await self.publisher.publish(topic.name, records)
 
     async def release(self, number: int, accuracy: float, before: float) -> None:
@@ -146,7 +147,7 @@ class Workplace:
             await connection.close()
 
 
-def _routed(work: Workplace, item: Item) -> LabelAccepted | ReviewRequested:
+def _routed(work: Workplace, item: Item, ingested_at: int) -> LabelAccepted | ReviewRequested:
     project = work.project
     other = "negative" if item.label == "positive" else "positive"
     probabilities = {item.label: item.confidence, other: 1 - item.confidence}
@@ -158,7 +159,7 @@ def _routed(work: Workplace, item: Item) -> LabelAccepted | ReviewRequested:
         project=project, event_id=ids.event_id("scored", project, item.item_id), item_id=item.item_id,
         content_hash=ids.content_hash(item.content, item.metadata), kind="choice", label=item.label,
         confidence=item.confidence, probabilities=probabilities, votes=[vote],
-        guideline_version=work.guideline_version, release=0, metadata=item.metadata, ingested_at=_now(),
+        guideline_version=work.guideline_version, release=0, metadata=item.metadata, ingested_at=ingested_at,
         scored_at=_now(),
     )  # fmt: skip
     common: dict[str, Any] = {
