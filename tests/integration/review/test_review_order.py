@@ -1,13 +1,16 @@
 """Who decides a task: pools by skill, more people where they differ, and an expert between them."""
 
+from contextlib import aclosing
 from typing import Any
 
 import httpx
 import pytest
 from labelmill.events import EventDecoder, ReleasePublished, ReviewDecided, encode
 from labelmill.releases import Calibrator, Evaluation, Release, Reliability
+from labelmill.runtime.postgres import Database
 from labelmill.runtime.publisher import OutRecord
 from labelmill.topics import RELEASES, REVIEWS_DECIDED
+from review_api.tasks.reorders import Reorders
 
 from .support import Review, close, item, now_ms, requested, score, until
 
@@ -279,3 +282,24 @@ async def test_what_was_routed_before_a_new_order_takes_its_place_in_it(review: 
     (ann,) = await people(review, "ann")
     assert await review.claim(ann) == [], "it takes a skill now"
     await ann.aclose()
+
+
+async def test_what_waits_is_read_in_pages_by_one_process_at_a_time(
+    review: Review, database: Database
+) -> None:
+    await review.make_tasks(7)
+    query = "SELECT task_id FROM tasks WHERE project = $1"
+    every = {row["task_id"] for row in await review.database.fetch(query, review.project)}
+    store, other = Reorders(database), Reorders(database)
+    async with store.alone(review.project) as waiting:
+        assert waiting is not None
+        async with other.alone(review.project) as second:
+            assert second is None
+        async with aclosing(waiting.pages(3)) as pages:
+            assert len(await anext(pages)) == 3, "and the rest is never read"
+        found = [page async for page in waiting.pages(3)]
+        assert [len(page) for page in found] == [3, 3, 1]
+        assert {task_id for page in found for task_id in page} == every
+        assert [len(page) async for page in waiting.pages(3, 5)] == [3, 2]
+    async with other.alone(review.project) as second:
+        assert second is not None

@@ -17,7 +17,7 @@ from review_api.gold.desk import GoldDesk
 from review_api.gold.hands import Hands
 from review_api.gold.pauses import PauseGate, PauseStore
 from review_api.gold.people import People
-from review_api.gold.records import Pause, Record
+from review_api.gold.records import Record
 from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
@@ -133,10 +133,12 @@ def router(
         spec = (await in_force.get(project)).spec
         gold = spec.review.gold
         items = await people.gold(project)
-        shown = [
-            reports.reviewer(name, record, spec, items)
-            for name, record in sorted((await _records(checks, pauses, project)).items())
-        ]
+        shown = []
+        # One person's checks at a time: those of all may be more than memory should hold.
+        for name in await checks.reviewers(project):
+            history = {check.gold_id: check for check in await checks.history(project, name)}
+            record = Record(history, await pauses.of(project, name))
+            shown.append(reports.reviewer(name, record, spec, items))
         settings = {"bar": gold.bar, "rate": gold.rate, "min_answers": gold.min_answers}
         return answer({**settings, "reviewers": shown})
 
@@ -191,14 +193,3 @@ def router(
         return answer({"reviewer": name, "lifted": True})
 
     return routes
-
-
-async def _records(checks: CheckStore, pauses: PauseStore, project: str) -> dict[str, Record]:
-    histories = await checks.histories(project)
-    of_all: dict[str, list[Pause]] = {}
-    for pause in await pauses.all(project):
-        of_all.setdefault(pause.reviewer, []).append(pause)
-    return {
-        name: Record({check.gold_id: check for check in history}, of_all.get(name, []))
-        for name, history in histories.items()
-    }

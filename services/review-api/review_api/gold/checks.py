@@ -47,12 +47,9 @@ class CheckStore:
         """Return all checks of a person, the answered ones in the order of time."""
         return [_check(row) for row in await self._database.pool.fetch(sql.HISTORY, project, reviewer)]
 
-    async def histories(self, project: str) -> dict[str, list[Check]]:
-        """Return the checks of everybody who was given any."""
-        found: dict[str, list[Check]] = {}
-        for row in await self._database.pool.fetch(sql.HISTORIES, project):
-            found.setdefault(row["reviewer"], []).append(_check(row))
-        return found
+    async def reviewers(self, project: str) -> list[str]:
+        """Return the names of everybody who was given a check, in their order."""
+        return [row["reviewer"] for row in await self._database.pool.fetch(sql.REVIEWERS, project)]
 
     async def met_or_to_come(self, project: str, reviewer: str) -> set[int]:
         """Return the gold whose item this person has met, or may still meet, as an ordinary task."""

@@ -40,13 +40,9 @@ class PauseStore:
                 await record(connection, by, "pause.lifted", reviewer, detail, project=project)
         return cause is not None
 
-    async def all(self, project: str) -> list[Pause]:
-        """Return all pauses of a project, the oldest first."""
-        return [Pause(**row) for row in await self._database.pool.fetch(sql.PAUSES, project)]
-
     async def of(self, project: str, reviewer: str) -> list[Pause]:
         """Return a person's pauses, the oldest first."""
-        return [Pause(**row) for row in await self._database.pool.fetch(sql.PAUSES_OF, project, reviewer)]
+        return [Pause(**row) for row in await self._database.pool.fetch(sql.PAUSES, project, reviewer)]
 
     async def in_force(self, project: str) -> dict[str, Cause]:
         """Return who is paused, and why."""

@@ -104,19 +104,28 @@ WHERE (d.expert OR (d.people > 1 AND d.others = 0))
 ORDER BY corrected DESC, t.decided_at DESC LIMIT $4
 """.replace("{withheld}", withheld("t", "$5"))
 
-_HISTORY: Final = """
-SELECT c.reviewer, c.task_id, c.gold_id, c.purpose, c.suggested, g.skill, g.label AS truth, c.label AS said,
+HISTORY: Final = """
+SELECT c.task_id, c.gold_id, c.purpose, c.suggested, g.skill, g.label AS truth, c.label AS said,
        (extract(epoch FROM c.decided_at) * 1000)::bigint AS decided_at,
        (extract(epoch FROM c.lease_until) * 1000)::bigint AS lease_until,
        (extract(epoch FROM c.skip_until) * 1000)::bigint AS skip_until,
        CASE WHEN c.purpose = 'check' THEN (extract(epoch FROM c.undo_until) * 1000)::bigint END AS undo_until
 FROM gold_checks c JOIN gold_items g USING (gold_id)
-WHERE {whose} ORDER BY c.decided_at, c.task_id
+WHERE c.project = $1 AND c.reviewer = $2 ORDER BY c.decided_at, c.task_id
 """
 
-HISTORY: Final = _HISTORY.replace("{whose}", "c.project = $1 AND c.reviewer = $2")
-
-HISTORIES: Final = _HISTORY.replace("{whose}", "c.project = $1")
+# From name to name through the index, past all checks of each.
+REVIEWERS: Final = """
+WITH RECURSIVE names AS (
+    (SELECT reviewer FROM gold_checks WHERE project = $1 ORDER BY project, reviewer LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT c.reviewer FROM gold_checks c WHERE c.project = $1 AND c.reviewer > n.reviewer
+        ORDER BY c.project, c.reviewer LIMIT 1
+    ) FROM names n WHERE n.reviewer IS NOT NULL
+)
+SELECT reviewer FROM names WHERE reviewer IS NOT NULL
+"""
 
 # An item that this person has in hand, has decided or has skipped would be known again, and so would one that
 # still waits for people: its task would come after the check.
@@ -260,16 +269,12 @@ UPDATE pauses SET lifted_at = now(), lifted_by = $3, reason = $4
 WHERE project = $1 AND reviewer = $2 AND lifted_at IS NULL RETURNING cause
 """
 
-_PAUSES: Final = """
+PAUSES: Final = """
 SELECT reviewer, cause, (extract(epoch FROM paused_at) * 1000)::bigint AS paused_at,
     (extract(epoch FROM since) * 1000)::bigint AS since, answers, correct, reopened,
     (extract(epoch FROM lifted_at) * 1000)::bigint AS lifted_at, lifted_by, reason
-FROM pauses WHERE {whose} ORDER BY pause_id
+FROM pauses WHERE project = $1 AND reviewer = $2 ORDER BY pause_id
 """
-
-PAUSES: Final = _PAUSES.replace("{whose}", "project = $1")
-
-PAUSES_OF: Final = _PAUSES.replace("{whose}", "project = $1 AND reviewer = $2")
 
 PAUSED: Final = """
 SELECT reviewer, cause FROM pauses WHERE project = $1 AND lifted_at IS NULL

@@ -8,15 +8,13 @@ from typing import Any, Final
 import msgspec
 from labelmill.runtime.postgres import Database
 
+from review_api.alone import alone
 from review_api.guidelines.campaign_store import COLUMNS, Campaign, campaign_of
 from review_api.guidelines.estimating import Estimate, SoFar
 from review_api.guidelines.selection import Affected, Labelled
 
 MOST_TRIES: Final = 12
 """How often an item is sent before it is given up."""
-
-_LOCK: Final = 0x6C6D63
-"""Advisory lock key of who works on campaigns."""
 
 _AT_WORK: Final = """
 SELECT {columns} FROM campaigns WHERE state IN ('planning', 'running') ORDER BY campaign_id
@@ -199,23 +197,9 @@ class CampaignWork:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:
-        """Give whether this process works on campaigns; until it leaves, no other does.
-
-        The right is an advisory lock of a connection that is kept for it.
-        """
-        async with self._database.pool.acquire() as connection:
-            free = bool(
-                await connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", _LOCK
-                )
-            )
-            try:
-                yield free
-            finally:
-                if free and not connection.is_closed():
-                    await connection.execute(
-                        "SELECT pg_advisory_unlock($1, hashtext(current_schema()))", _LOCK
-                    )
+        """Give whether this process works on campaigns; until it leaves, no other does."""
+        async with alone(self._database, "campaigns") as connection:
+            yield connection is not None
 
     async def at_work(self) -> list[Campaign]:
         """Return the campaigns that wait for a plan, or run."""

@@ -11,8 +11,7 @@ import msgspec
 from labelmill.events import Decision, Vote
 from labelmill.runtime.postgres import Database
 
-_LOCK: Final = 0x6C6D72
-"""Advisory lock key of the relay."""
+from review_api.alone import alone
 
 # Marking rows as leaving conflicts with an undo that deletes them: one of the two waits and sees the other.
 _TAKE_DUE: Final = """
@@ -123,24 +122,9 @@ class Outbox:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator["Relaying | None"]:
-        """Give the right to relay, or None while another process has it.
-
-        The right is an advisory lock of the connection that the relaying goes through: both end together.
-        """
-        async with self._database.pool.acquire() as connection:
-            free = await connection.fetchval(
-                "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", _LOCK
-            )
-            if not free:
-                yield None
-                return
-            try:
-                yield Relaying(connection)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute(
-                        "SELECT pg_advisory_unlock($1, hashtext(current_schema()))", _LOCK
-                    )
+        """Give the right to relay, or None while another process has it."""
+        async with alone(self._database, "relay") as connection:
+            yield None if connection is None else Relaying(connection)
 
     async def size(self) -> int:
         """Return how many events wait."""

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ from review_api.projects.store import ProjectStore
 from review_api.projects.versions import Version
 from review_api.tasks import diversity
 from review_api.tasks.ordering import Places
-from review_api.tasks.reorders import Reorders, Waiting
+from review_api.tasks.reorders import Reorders, Waiting, WaitingIds
 from review_api.tasks.rescoring import Rescoring
 
 log = structlog.get_logger(__name__)
@@ -86,38 +87,44 @@ class Reordering:
         """Order a project's queue if it is in another order; return whether it is in order now."""
         spec = version.spec
         basis = _basis(spec, release)
-        async with self._store.alone(spec.project) as alone:
-            if not alone:
+        async with self._store.alone(spec.project) as waiting:
+            if waiting is None:
                 return False
             by_clusters = spec.review.order == "diversity"
             if await self._store.basis(spec.project) == basis and not by_clusters:
                 return True
-            waiting = await self._store.waiting(spec.project)
             moved = await (self._by_clusters if by_clusters else self._one_by_one)(waiting, version, release)
             # Afterwards, with what was taken meanwhile: else it would come back to where it lay.
-            moved += await self._one_by_one(await self._store.in_hand(spec.project), version, release)
+            in_hand = await self._store.in_hand(spec.project)
+            for start in range(0, len(in_hand), _AT_ONCE):
+                moved += await self._place(in_hand[start : start + _AT_ONCE], version, release)
             await self._store.done(spec.project, basis)
         if moved:
             log.info("queue reordered", project=spec.project, tasks=moved, release=_number(release))
         return True
 
-    async def _one_by_one(self, task_ids: Sequence[int], version: Version, release: Release | None) -> int:
-        spec, moved = version.spec, 0
-        places = Places(spec)
-        for start in range(0, len(task_ids), _AT_ONCE):
-            tasks = _rescored(await self._store.facts(task_ids[start : start + _AT_ONCE]), spec, release)
-            placed = [(task.task_id, places.place(task.facts)) for task in tasks]
-            moved += await self._store.move(spec.project, version.version, placed)
+    async def _one_by_one(self, waiting: WaitingIds, version: Version, release: Release | None) -> int:
+        moved = 0
+        async with aclosing(waiting.pages(_AT_ONCE)) as pages:
+            async for task_ids in pages:
+                moved += await self._place(task_ids, version, release)
         return moved
 
-    async def _by_clusters(self, waiting: Sequence[int], version: Version, release: Release | None) -> int:
+    async def _place(self, task_ids: Sequence[int], version: Version, release: Release | None) -> int:
+        spec = version.spec
+        places = Places(spec)
+        tasks = _rescored(await self._store.facts(task_ids), spec, release)
+        placed = [(task.task_id, places.place(task.facts)) for task in tasks]
+        return await self._store.move(spec.project, version.version, placed)
+
+    async def _by_clusters(self, waiting: WaitingIds, version: Version, release: Release | None) -> int:
         """Order by kinds of text; those beyond a bound keep the places that chance gave them."""
         spec = version.spec
-        self._clustered[spec.project] = max(_LEAST_CLUSTERED, len(waiting))
+        self._clustered[spec.project] = max(_LEAST_CLUSTERED, await self._store.count(spec.project))
         tasks: list[Waiting] = []
-        for start in range(0, min(len(waiting), _MOST_CLUSTERED), _AT_ONCE):
-            ids = waiting[start : start + _AT_ONCE]
-            tasks += _rescored(await self._store.facts(ids, with_content=True), spec, release)
+        async with aclosing(waiting.pages(_AT_ONCE, _MOST_CLUSTERED)) as pages:
+            async for task_ids in pages:
+                tasks += _rescored(await self._store.facts(task_ids, with_content=True), spec, release)
         values = await asyncio.to_thread(self._values, tasks)
         places, moved = Places(spec), 0
         placed = [

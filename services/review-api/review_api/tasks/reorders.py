@@ -1,21 +1,15 @@
 """All SQL that gives waiting tasks new places."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 from labelmill.runtime.postgres import Database
 
+from review_api.alone import alone
 from review_api.tasks.ordering import Facts, Place
-
-_ALONE: Final = """
-SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '/reorder/' || $1, 0))
-"""
-
-_NO_LONGER_ALONE: Final = """
-SELECT pg_advisory_unlock(hashtextextended(current_schema() || '/reorder/' || $1, 0))
-"""
 
 _BASIS: Final = "SELECT basis FROM queue_orders WHERE project = $1"
 
@@ -25,9 +19,11 @@ ON CONFLICT (project) DO UPDATE SET basis = EXCLUDED.basis, ordered_at = now()
 """
 
 # What was asked for because people differ, or again, keeps its place; so does what a manager put in front,
-# below 0.
+# below 0. The cursor outlives its transaction: what it found lies in a file of the server, and no old
+# snapshot keeps dead entries from being cleared away while the queue is worked through.
 _WAITING: Final = """
-SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra
+DECLARE waiting CURSOR WITH HOLD FOR
+SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra LIMIT $2
 """
 
 _IN_HAND: Final = """
@@ -75,6 +71,24 @@ class Waiting:
     facts: Facts
 
 
+class WaitingIds:
+    """The ids of the tasks that waited in a project when it was asked for the first of them."""
+
+    def __init__(self, connection: asyncpg.Connection, project: str) -> None:
+        self._connection = connection
+        self._project = project
+
+    async def pages(self, size: int, most: int | None = None) -> AsyncGenerator[list[int]]:
+        """Yield up to `most` of them in lists of `size`: however many there are, one list is in memory."""
+        await self._connection.execute(_WAITING, self._project, most)
+        try:
+            while rows := await self._connection.fetch(f"FETCH {size:d} FROM waiting"):
+                yield [row["task_id"] for row in rows]
+        finally:
+            if not self._connection.is_closed():
+                await self._connection.execute("CLOSE waiting")
+
+
 class Reorders:
     """The places of waiting tasks in PostgreSQL."""
 
@@ -82,15 +96,10 @@ class Reorders:
         self._database = database
 
     @asynccontextmanager
-    async def alone(self, project: str) -> AsyncIterator[bool]:
-        """Give whether nobody else orders this project's queue meanwhile."""
-        async with self._database.pool.acquire() as connection:
-            taken = bool(await connection.fetchval(_ALONE, project))
-            try:
-                yield taken
-            finally:
-                if taken:
-                    await connection.execute(_NO_LONGER_ALONE, project)
+    async def alone(self, project: str) -> AsyncIterator[WaitingIds | None]:
+        """Give what waits in a project, which nobody else orders meanwhile; None while somebody else does."""
+        async with alone(self._database, f"reorder/{project}") as connection:
+            yield None if connection is None else WaitingIds(connection, project)
 
     async def basis(self, project: str) -> str | None:
         """Return what the queue was ordered by last."""
@@ -99,10 +108,6 @@ class Reorders:
 
     async def done(self, project: str, basis: str) -> None:
         await self._database.pool.execute(_DONE, project, basis)
-
-    async def waiting(self, project: str) -> list[int]:
-        """Return the ids of the tasks that wait."""
-        return [row["task_id"] for row in await self._database.pool.fetch(_WAITING, project)]
 
     async def in_hand(self, project: str) -> list[int]:
         """Return the ids of the tasks that people hold, and that wait again where they give them back."""
