@@ -49,22 +49,28 @@ def down(home: Home = DEFAULT_HOME) -> None:
     os.kill(pid, signal.SIGTERM)
     with err.status("stopping"):
         hint = f"process {pid} does not stop: `kill -9 {pid}` ends it"
-        _wait(lambda: running_pid(home) is None and not _is_alive(pid), _MOST_STOP_S, hint)
+        _wait(lambda: _holder(home) is None and not _is_alive(pid), _MOST_STOP_S, hint)
     err.print("stopped; the state is kept, the next start resumes")
 
 
 def running_pid(home: Path) -> int | None:
-    """Return the process that holds the folder, or None. The kernel frees the lock however it ends."""
+    """Return the process that holds the folder, or None."""
+    holder = _holder(home)
+    if holder is not None and not holder.isdecimal():
+        raise CliError(f"labelmill is just starting or stopping on {home}: try again in a moment")
+    return None if holder is None else int(holder)
+
+
+def _holder(home: Path) -> str | None:
+    """Return what the process that holds the folder wrote of itself, or None if there is none: the kernel
+    frees the lock however it ends. It is empty for an instant after the start, and before the end."""
     try:
         with (home / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        holder = (home / "lock").read_text().strip()
-        if not holder.isdecimal():
-            raise CliError(f"labelmill is just starting on {home}: try again in a moment") from None
-        return int(holder)
+        return (home / "lock").read_text().strip()
     return None
 
 
