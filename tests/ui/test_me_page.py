@@ -44,11 +44,12 @@ async def has_worked(work: Workplace, begin: float, minutes: float, seconds: flo
     task = row["id"] * 1_000_000
     await work.query(
         "INSERT INTO assignments (task_id, slot, project, priority, state, reviewer)"
-        " SELECT $1 + number, 0, $2, 0, 'decided', $3 FROM generate_series(1, $4) AS n(number)",
+        " SELECT $1::bigint + number, 0, $2, 0, 'decided', $3 FROM generate_series(1, $4) AS n(number)",
         task, work.project, work.reviewer, count,
     )  # fmt: skip
     await work.query(
-        "INSERT INTO decisions SELECT $1 + number, 0, $2, 'old' || number, $3, 0, '\"positive\"', 1, $4, at"
+        "INSERT INTO decisions"
+        " SELECT $1::bigint + number, 0, $2, 'old' || number, $3, 0, '\"positive\"', 1, $4, at"
         " FROM unnest($5::timestamptz[]) WITH ORDINALITY AS d(at, number)",
         task, work.project, work.reviewer, seconds, ends,
     )  # fmt: skip

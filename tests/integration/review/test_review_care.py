@@ -44,12 +44,12 @@ async def has_worked(review: Review, name: str, begin: float, minutes: float, se
     async with review.database.acquire() as connection, connection.transaction():
         await connection.execute(
             "INSERT INTO assignments (task_id, slot, project, priority, state, reviewer)"
-            " SELECT $1 + number, 0, $2, 0, 'decided', $3 FROM generate_series(1, $4) AS n(number)",
+            " SELECT $1::bigint + number, 0, $2, 0, 'decided', $3 FROM generate_series(1, $4) AS n(number)",
             task, review.project, name, count,
         )  # fmt: skip
         await connection.execute(
             "INSERT INTO decisions"
-            " SELECT $1 + number, 0, $2, 'old' || number, $3, 0, '\"positive\"', 1, $4, at"
+            " SELECT $1::bigint + number, 0, $2, 'old' || number, $3, 0, '\"positive\"', 1, $4, at"
             " FROM unnest($5::timestamptz[]) WITH ORDINALITY AS d(at, number)",
             task, review.project, name, seconds, ends,
         )  # fmt: skip
