@@ -43,11 +43,11 @@ async def work(
     request: pytest.FixtureRequest, system: System, publisher: Publisher
 ) -> AsyncIterator[Workplace]:
     """A project named after the test, without items, and a reviewer."""
-    name = re.sub(r"[^a-z0-9]+", "_", request.node.name.removeprefix("test_").lower())[:60].strip("_")
+    name = re.sub(r"[^a-z0-9]+", "_", request.node.name.removeprefix("test_").lower())[:48].strip("_")
+    number = f"{zlib.crc32(request.node.nodeid.encode()):08x}"  # several files have a test of the same name
     async with system.review_client() as admin:
         # The bar has a button with the reviewer's name: no test may take it for one of its own.
-        reviewer = f"r_{zlib.crc32(name.encode()):08x}"
-        work = Workplace(f"p_{name}", reviewer, system, publisher, admin)
+        work = Workplace(f"p_{name}_{number}", f"r_{number}", system, publisher, admin)
         account = {"name": work.reviewer, "roles": ["reviewer"], "password": PASSWORD}
         (await admin.post("/v1/accounts", json=account)).raise_for_status()
         await apply(work, {})
