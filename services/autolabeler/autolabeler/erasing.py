@@ -20,7 +20,7 @@ from autolabeler.pooling import payer_of
 _SERVICE: Final = "autolabeler"
 
 _REMEMBER: Final = "INSERT INTO erased (item_hash) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
-# By the index of this expression: two microseconds for every answer that is bought, and a scan saved here.
+# A look at the whole table: an index would cost every answer that is ever bought, for what is rarely asked.
 _ANSWERS: Final = "DELETE FROM vote_cache WHERE substring(answer FROM 1 FOR 8) = ANY($1::bytea[])"
 _PARKED: Final = "DELETE FROM parked WHERE key = ANY($1::bytea[])"
 # Another item with the same text may wait for the same question. One that is in a batch already is dropped
