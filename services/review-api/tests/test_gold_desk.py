@@ -21,8 +21,8 @@ SPEC = load_project(
 
 def claimed(task_id: int) -> Claimed:
     return Claimed(
-        task_id=task_id, fence=task_id, lease_until=0, item_id=f"i{task_id}", content="a text", metadata="{}",
-        blind=True, label="null", confidence=0.0, reasons=[], kept=None, needed=1, pool="",
+        task_id=task_id, fence=task_id, lease_until=task_id, item_id=f"i{task_id}", content="a text",
+        metadata="{}", blind=True, label="null", confidence=0.0, reasons=[], kept=None, needed=1, pool="",
     )  # fmt: skip
 
 
@@ -83,7 +83,9 @@ async def test_what_is_leased_is_handed_out_though_the_rest_fails(
     broken: int, drawn: list[bool], handed_out: list[int]
 ) -> None:
     desk, by = made(Stand(broken, drawn)), cast("Any", SimpleNamespace(name="ann", may=lambda *_: False))
-    assert [task.task_id for task in await desk.claim(by, "p", len(drawn))] == handed_out
+    tasks = await desk.claim(by, "p", len(drawn))
+    assert [task.task_id for task in tasks] == handed_out
+    assert {task.lease_until for task in tasks} == {min(handed_out)}, "none ends last, as checks would"
 
 
 async def test_where_nothing_is_leased_the_failure_is_told() -> None:

@@ -73,6 +73,25 @@ async def test_nothing_tells_a_check_from_a_task(review: Review) -> None:
     await close([ann])
 
 
+async def test_no_lease_tells_which_of_those_claimed_together_are_checks(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(120)
+    await put(review, *texts(60))
+    ann = await review.account("leases-ann", "reviewer")
+    checks_last: list[bool] = []
+    for _ in range(20):
+        tasks = await review.claim(ann, 6)
+        assert len({task["lease_until"] for task in tasks}) == 1
+        leases: dict[bool, list[int]] = {True: [], False: []}
+        for task in tasks:
+            leases[task["content"].startswith("gold text")].append(int(task["lease"]))
+        if all(leases.values()):
+            checks_last.append(min(leases[True]) > max(leases[False]))
+    assert len(checks_last) >= 10  # 19 or 20 expected: all six are of one kind once in 32 times
+    assert not all(checks_last)  # each time, that happens by chance once in a thousand million times
+    await close([ann])
+
+
 def _shape(value: Any) -> Any:
     """Return the keys and the types in it, at every depth."""
     if isinstance(value, dict):

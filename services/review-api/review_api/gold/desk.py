@@ -225,7 +225,7 @@ class GoldDesk:
                 raise
             log.warning("no checks handed out", project=project, error=repr(error))
             checks = []
-        return [self._shown(by, task, rate) for task in _woven(tasks, checks, drawn)]
+        return _ending_together([self._shown(by, task, rate) for task in _woven(tasks, checks, drawn)])
 
     def _drawn(self, by: Principal, project: str, count: int, rate: float) -> list[bool]:
         key = project, by.name
@@ -314,6 +314,12 @@ def _woven(tasks: Sequence[Claimed], checks: Sequence[Claimed], drawn: Sequence[
     rest, gold = deque(tasks), deque(checks)
     woven = [(gold if is_check else rest).popleft() for is_check in drawn if (gold if is_check else rest)]
     return [*woven, *gold, *rest]
+
+
+def _ending_together(tasks: Sequence[Claimed]) -> list[Claimed]:
+    """Return tasks with the first end of their leases: checks are leased last, and would end last."""
+    end = min((task.lease_until for task in tasks), default=0)
+    return [replace(task, lease_until=end) for task in tasks]
 
 
 def _is_of(standing: CheckStanding, held: Lease) -> bool:

@@ -1,7 +1,7 @@
 """What a person holds under earlier claims, in another window or a browser that is lost; taking it over.
 
 Tasks and hidden checks are treated alike, and nothing in an answer tells them apart: they come by their item
-ids, and the fences are drawn in the order of the numbers.
+ids, all leased at one moment.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,11 @@ SELECT task_id FROM (
 ) h ORDER BY task_id LIMIT $3
 """
 
-_FENCES: Final = "SELECT nextval('fences') AS fence FROM generate_series(1, $1::integer)"
-
 # What is being answered at this moment is stepped over: no take-over waits for a decision.
 _TAKE_TASKS: Final = """
--- $1 reviewer, $2 seconds, $3 tasks, $4 their new fences
+-- $1 reviewer, $2 seconds, $3 tasks
 WITH mine AS MATERIALIZED (
-    SELECT a.task_id, a.slot, k.fence
-    FROM unnest($3::bigint[], $4::bigint[]) AS k(task_id, fence)
+    SELECT a.task_id, a.slot FROM unnest($3::bigint[]) AS k(task_id)
     CROSS JOIN LATERAL (
         SELECT h.task_id, h.slot FROM assignments h
         WHERE h.task_id = k.task_id AND h.reviewer = $1 AND h.state = 'leased' AND h.lease_until > now()
@@ -47,7 +44,7 @@ WITH mine AS MATERIALIZED (
     ) a
 ), leased AS (
     UPDATE assignments a
-    SET fence = m.fence, leased_at = now(), lease_until = now() + make_interval(secs => $2)
+    SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $2)
     FROM mine m WHERE a.task_id = m.task_id AND a.slot = m.slot
     RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
 )
@@ -59,14 +56,14 @@ JOIN tasks t USING (task_id)
 JOIN items i USING (project, item_id)
 JOIN routes r USING (project, item_id, guideline_version)
 LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $1
-"""
+""".replace("{fence}", tasks_sql.FENCE)
 
 _TAKE_CHECKS: Final = """
--- $1 reviewer, $2 seconds, $3 checks, $4 their new fences
+-- $1 reviewer, $2 seconds, $3 checks
 WITH leased AS (
     UPDATE gold_checks c
-    SET fence = k.fence, leased_at = now(), lease_until = now() + make_interval(secs => $2)
-    FROM unnest($3::bigint[], $4::bigint[]) AS k(task_id, fence)
+    SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $2)
+    FROM unnest($3::bigint[]) AS k(task_id)
     WHERE c.task_id = k.task_id AND c.reviewer = $1 AND c.label IS NULL AND c.lease_until > now()
     RETURNING c.*
 )
@@ -84,7 +81,7 @@ LEFT JOIN LATERAL (
     WHERE r.project = g.project AND r.item_id = g.item_id ORDER BY guideline_version DESC LIMIT 1
 ) r ON g.content IS NULL
 WHERE coalesce(g.content, i.content) IS NOT NULL
-"""
+""".replace("{fence}", tasks_sql.FENCE)
 
 
 class Hands:
@@ -115,8 +112,7 @@ class Hands:
         if not held:
             return []
         async with self._database.pool.acquire() as connection, connection.transaction():
-            fences = [row["fence"] for row in await connection.fetch(_FENCES, len(held))]
-            taken = by.name, self._lease_seconds, held, fences
+            taken = by.name, self._lease_seconds, held
             tasks = [Claimed(**row) for row in await connection.fetch(_TAKE_TASKS, *taken)]
             checks = [claimed_check(row) for row in await connection.fetch(_TAKE_CHECKS, *taken)]
             tasks = await _with_answers(connection, tasks)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from review_api.items.blind import withheld
+from review_api.tasks.sql import FENCE
 
 ITEM_SAMPLE: Final = "SELECT item_id FROM items WHERE project = $1 ORDER BY project, item_id LIMIT 1"
 
@@ -177,7 +178,7 @@ WITH unhurried AS MATERIALIZED (
     INSERT INTO gold_checks AS c
         (task_id, gold_id, project, reviewer, purpose, suggested, pool, place, needed, fence, leased_at,
          lease_until)
-    SELECT nextval('task_ids'), gold_id, project, $2, $3, suggested, $7, $4, $5, nextval('fences'), now(),
+    SELECT nextval('task_ids'), gold_id, project, $2, $3, suggested, $7, $4, $5, {fence}, now(),
            now() + make_interval(secs => $6)
     FROM shown, unhurried WHERE content IS NOT NULL
     ON CONFLICT (gold_id, reviewer) DO UPDATE
@@ -191,7 +192,7 @@ SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS
        s.content, s.metadata, l.suggested, l.purpose, s.label, s.confidence, s.reasons, l.late AS kept,
        l.needed, l.pool
 FROM leased l JOIN shown s USING (gold_id)
-"""
+""".replace("{fence}", FENCE)
 
 EXTEND: Final = """
 UPDATE gold_checks SET lease_until = now() + make_interval(secs => $4)
@@ -240,12 +241,12 @@ WHERE c.task_id = $1 AND c.reviewer = $2 AND c.fence = $3
 
 UNDO: Final = """
 UPDATE gold_checks
-SET label = NULL, decided_at = NULL, seconds = NULL, fence = nextval('fences'), leased_at = now(),
+SET label = NULL, decided_at = NULL, seconds = NULL, fence = {fence}, leased_at = now(),
     lease_until = now() + make_interval(secs => $3)
 WHERE task_id = $1 AND reviewer = $2 AND label IS NOT NULL AND purpose = 'check'
   AND undo_until > clock_timestamp()
 RETURNING fence, (extract(epoch FROM lease_until) * 1000)::bigint AS lease_until
-"""
+""".replace("{fence}", FENCE)
 
 STANDING: Final = """
 SELECT c.project, c.reviewer, c.fence, c.label AS said, c.place, c.needed, c.purpose, g.label AS truth,

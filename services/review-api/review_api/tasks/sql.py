@@ -9,6 +9,10 @@ Claims run many to a transaction, and so do the decisions of tasks that need one
 
 from typing import Final
 
+FENCE: Final = "uuid_hash_extended(gen_random_uuid(), 0) & 9007199254740991"
+"""A new fence, of 53 bits of chance: that no lease of a task ever has that of another is as good as certain,
+and their order tells nothing of what was handed out when (docs/decisions/0022)."""
+
 CLAIM_WINDOW: Final = 200
 """How many open assignments one search looks at, at most.
 
@@ -46,7 +50,7 @@ WITH unhurried AS MATERIALIZED (
     WHERE a.task_id = n.task_id AND a.slot = n.slot AND a.state = 'waiting'
 ), leased AS (
     UPDATE assignments a
-    SET state = 'leased', reviewer = $2, fence = nextval('fences'), leased_at = now(),
+    SET state = 'leased', reviewer = $2, fence = {fence}, leased_at = now(),
         lease_until = now() + make_interval(secs => $3)
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
@@ -62,7 +66,7 @@ WITH unhurried AS MATERIALIZED (
     LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
 )
 SELECT shown.* FROM unhurried LEFT JOIN shown ON true
-"""
+""".replace("{fence}", FENCE)
 
 # One pool after the other. What is begun is finished first: a final label is worth more than two halves.
 _FROM_THE_HEAD: Final = """
@@ -217,12 +221,12 @@ SELECT decided, needed FROM (VALUES (true)) AS always LEFT JOIN task ON true
 # What a task had settled on is beyond recall once it is reviewed again.
 RELEASE: Final = """
 UPDATE assignments
-SET state = 'leased', fence = nextval('fences'), leased_at = now(),
+SET state = 'leased', fence = {fence}, leased_at = now(),
     lease_until = now() + make_interval(secs => $3)
 WHERE task_id = $1 AND reviewer = $2 AND state = 'decided'
   AND again = EXISTS (SELECT FROM rereviews x WHERE x.task_id = $1)
 RETURNING slot, again, fence, (extract(epoch FROM lease_until) * 1000)::bigint AS lease_until
-"""
+""".replace("{fence}", FENCE)
 
 LOCK_TASK: Final = """
 SELECT t.project, t.item_id, t.decided, t.needed, t.blind, x.label AS doubted, x.decisions AS decided_before,
