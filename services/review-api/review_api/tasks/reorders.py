@@ -20,10 +20,12 @@ ON CONFLICT (project) DO UPDATE SET basis = EXCLUDED.basis, ordered_at = now()
 
 # What was asked for because people differ, or again, keeps its place; so does what a manager put in front,
 # below 0. The cursor outlives its transaction: what it found lies in a file of the server, and no old
-# snapshot keeps dead entries from being cleared away while the queue is worked through.
+# snapshot keeps dead entries from being cleared away while the queue is worked through. By number: neighbours
+# lie side by side in every table, where in the order of the queue each would be a page of its own.
 _WAITING: Final = """
 DECLARE waiting CURSOR WITH HOLD FOR
-SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra LIMIT $2
+SELECT task_id FROM assignments WHERE project = $1 AND state = 'open' AND NOT again AND NOT extra
+ORDER BY task_id LIMIT $2
 """
 
 _IN_HAND: Final = """
