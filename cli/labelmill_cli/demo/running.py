@@ -34,6 +34,8 @@ class Demo:
     new_client: Callable[[str], httpx.AsyncClient]
     """Makes a client of review-api that is signed in with a token."""
     reviewers: list[Reviewer] = field(default_factory=list)
+    pipeline: httpx.AsyncClient = field(init=False)
+    """Signed in as who reads the labels: a manager who does not review, so that none is held back."""
 
     def __post_init__(self) -> None:
         self.spec: dict[str, Any] = yaml.safe_load(self.example.project)
@@ -41,13 +43,17 @@ class Demo:
         self.prices = Prices(self.spec["minutes_per_decision"], self.spec["usd_per_hour"])
 
     async def prepare(self) -> None:
-        """Apply the project and give every reviewer an account of their own."""
+        """Apply the project and give every reviewer, and who reads the labels, an account of their own."""
         await self._call("PUT", f"/v1/projects/{self.name}", content=self.example.project)
+        self.pipeline = await self._account("pipeline", "manager")
         for number in range(1, REVIEWERS + 1):
-            name = f"reviewer-{number}"
-            await self._call("POST", "/v1/accounts", json={"name": name, "roles": ["reviewer"]})
-            token = await self._call("POST", f"/v1/accounts/{name}/tokens", json={"label": "demo"})
-            self.reviewers.append(Reviewer(self.new_client(token["token"]), self.name, self.example.ratings))
+            client = await self._account(f"reviewer-{number}", "reviewer")
+            self.reviewers.append(Reviewer(client, self.name, self.example.ratings))
+
+    async def _account(self, name: str, role: str) -> httpx.AsyncClient:
+        await self._call("POST", "/v1/accounts", json={"name": name, "roles": [role]})
+        token = await self._call("POST", f"/v1/accounts/{name}/tokens", json={"label": "demo"})
+        return self.new_client(token["token"])
 
     async def run(self, rounds: Sequence[range]) -> list[Round]:
         """Run the rounds one after the other; between two, the trainer learns from all decisions."""
@@ -158,7 +164,7 @@ class Demo:
         return await self._call("GET", f"/v1/projects/{self.name}/status")
 
     async def _labels(self) -> list[dict[str, Any]]:
-        answer = await self.review.get(f"/v1/projects/{self.name}/labels")
+        answer = await self.pipeline.get(f"/v1/projects/{self.name}/labels")
         answer.raise_for_status()
         return [json.loads(line) for line in answer.text.splitlines()]
 
