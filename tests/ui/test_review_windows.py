@@ -1,10 +1,11 @@
 """One person in two windows, or with a browser that is gone: what it holds can be taken over."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from .test_accessibility import Scan
 from .test_review_page import items
@@ -25,6 +26,18 @@ async def both_held(work: Workplace, open_page: Open, **options: Any) -> tuple[R
     other = await open_page(**options)
     await other.sign_in(work)
     return one, other
+
+
+async def beats_held_back(one: Reviewer) -> asyncio.Event:
+    """Keep heartbeats on their way until the event that is returned is set."""
+    go_on = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await one.page.route("**/heartbeat", wait)
+    return go_on
 
 
 async def has_two(one: Reviewer) -> bool:
@@ -49,12 +62,14 @@ async def test_the_tasks_of_a_lost_browser_are_taken_over_by_a_key(work: Workpla
 
 async def test_a_window_that_is_still_open_loses_them_and_says_so(work: Workplace, open_page: Open) -> None:
     one, other = await both_held(work, open_page)
+    beats = await beats_held_back(one)
     button = other.page.get_by_role("button", name="Take them here")
     await button.focus()
     await other.press("Enter")
     await other.sees("first text")
-    await one.press("2")  # before its next heartbeat
+    await one.press("2")  # before a heartbeat tells it
     await expect(one.page.locator(".notice").first).to_contain_text("came after your hold")
+    beats.set()
     await other.press("1")
     await other.sees("second text")
     assert await work.decided(1) == {"item-0": "positive"}

@@ -143,9 +143,7 @@ class Rig:
         return [decoder.decode(record.value) for record in self.published]
 
     async def settled(self, count: int) -> list[LabelScored]:
-        async with asyncio.timeout(20):
-            while len(self.published) + len(self.buried) < count:
-                await asyncio.sleep(0.002)
+        await until(lambda: len(self.published) + len(self.buried) >= count)
         return self.scores()
 
     def metric(self, name: str, **labels: str) -> float:
@@ -321,8 +319,7 @@ async def test_takes_no_more_than_the_window_holds(make_rig, answerer, make_reco
     await rig.labeler.handle([make_record(f"a{number}") for number in range(8)])
     second = asyncio.create_task(rig.labeler.handle([make_record(f"b{number}") for number in range(8)]))
     await asyncio.sleep(0.05)
-    assert not second.done()
-    assert rig.window.unfinished == 8
+    assert (second.done(), rig.window.unfinished) == (False, 8)
     answerer.gate.set()
     await asyncio.wait_for(second, 20)
     await rig.settled(16)
@@ -492,9 +489,7 @@ async def test_what_waits_for_a_batch_holds_back_no_offset(
     rig = await make_rig(answerer, voters=[{**LLM, "mode": "batch", "permutations": 2}])
     records = [make_record(f"text {number}") for number in range(3)]
     await rig.labeler.handle(records)
-    async with asyncio.timeout(20):
-        while rig.window.unfinished:
-            await asyncio.sleep(0.002)
+    await until(lambda: not rig.window.unfinished)
     await rig.labeler.stop()
     assert rig.commits[-1] == {0: 3}
     assert (answerer.asked, rig.published) == ([], [])
