@@ -151,10 +151,9 @@ LABELS = (
 
 
 def test_export_as_json_lines(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
-    api.on("GET /v1/projects/tweets/labels", LABELS)
+    api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS + manifest_line())
     assert labelmill("export", "-p", "tweets").out.encode() == LABELS
     target = tmp_path / "labels.jsonl"
-    api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS + manifest_line())
     done = labelmill("export", "-p", "tweets", "-o", str(target))
     assert target.read_bytes() == LABELS
     assert done.err == f"2 labels written to {target}\n"
@@ -164,9 +163,12 @@ def test_export_as_json_lines(labelmill: Labelmill, api: Any, tmp_path: Path) ->
     assert (told["rows"], told["file"], told["bytes"]) == (2, "labels.jsonl", len(LABELS))
 
 
-def test_an_export_says_how_many_labels_are_held_back(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to_file", [True, False])
+def test_an_export_says_how_many_labels_are_held_back(
+    labelmill: Labelmill, api: Any, tmp_path: Path, to_file: bool
+) -> None:
     api.on("GET /v1/projects/tweets/labels?manifest=1", LABELS + manifest_line(by_decider={"withheld": 2}))
-    done = labelmill("export", "-p", "tweets", "-o", str(tmp_path / "labels.jsonl"))
+    done = labelmill("export", "-p", "tweets", *(["-o", str(tmp_path / "labels.jsonl")] if to_file else []))
     assert "2 of the labels are held back: you may be asked about their items in a blind check" in done.err
 
 
@@ -204,7 +206,7 @@ def test_the_manifest_of_a_csv_names_the_hash_of_the_csv(
 
 
 def test_export_as_csv(labelmill: Labelmill, api: Any) -> None:
-    api.on("GET /v1/projects/tweets/labels?content=1", LABELS)
+    api.on("GET /v1/projects/tweets/labels?content=1&manifest=1", LABELS + manifest_line())
     done = labelmill("export", "-p", "tweets", "--format", "csv", "--content")
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert [row["label"] for row in rows] == ["a", "x"]

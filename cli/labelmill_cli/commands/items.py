@@ -92,13 +92,12 @@ def export(
 ) -> None:
     """Write the final labels, and beside a file its manifest, FILE.manifest.json."""
     with review_api(connection.find(home)) as api:
-        found = api.labels(project, content=content, owners=owners, manifest=output is not None)
-        labels = found if output is None else Described(found)
+        labels = Described(api.labels(project, content=content, owners=owners, manifest=True))
         lines = labels if format is Format.JSONL else _csv(labels, content)
         count = _write(lines, output)
-    if output is not None and isinstance(labels, Described):
+    if output is not None:
         write_manifest(output, labels.manifest)
-        _tell_withheld(labels.manifest)
+    _tell_withheld(labels.manifest)
     # CSV has a header besides the labels.
     where = f" to {output}" if output else ""
     err.print(f"{count - (format is Format.CSV):,} labels written{where}", soft_wrap=True)
