@@ -105,7 +105,7 @@ _ROWS: Final[list[tuple[str, Callable[[dict[str, Any]], str]]]] = [
     ("withdrawn, then accepted", _count("withdrawn")),
     ("asked again, by campaigns", _count("requested_again")),
     ("open tasks", _count("open_tasks")),
-    ("being decided", _count("leased_tasks")),
+    ("in hand", _count("leased_tasks")),
     ("decided", _count("decided")),
     ("corrections", _count("corrections")),
     ("release", lambda s: str(s.get("release") or "none yet")),

@@ -36,6 +36,7 @@ from review_api.items import api as items_api
 from review_api.items import lineage_api
 from review_api.items.admission import Admission
 from review_api.items.blind import BlindChecks
+from review_api.items.distress import Distressing
 from review_api.items.ingestion import Ingestor
 from review_api.items.listing import Listing
 from review_api.items.store import ItemStore
@@ -235,11 +236,15 @@ def _add_http(
             rereviews=Rereviews(database),
             projects=projects,
             blind=BlindChecks(database),
+            distressing=Distressing(database),
             access=access,
         ),
         rights_api.router(ErasureStore(database), access),
         quality_api.router(
-            Agreements(decisions, in_force, BlindChecks(database)), decisions, projects, access
+            Agreements(decisions, in_force, BlindChecks(database), Distressing(database)),
+            decisions,
+            projects,
+            access,
         ),
         *guidelines_wiring.routers(database, projects, publishing, gold.desk, access),
         *care.routers,

@@ -2,11 +2,46 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import msgspec
 from labelmill.runtime.postgres import Database
+
+Act = Literal[
+    "account.provisioned",
+    "account.saved",
+    "campaign.cancelled",
+    "campaign.paused",
+    "campaign.planned",
+    "campaign.resumed",
+    "campaign.started",
+    "edge_case.accepted",
+    "edge_case.closed",
+    "erasure.done",
+    "erasure.requested",
+    "flag.resolved",
+    "gold.retired",
+    "gold.saved",
+    "guideline.published",
+    "identity.linked",
+    "invitation.accepted",
+    "invitation.made",
+    "invitation.revoked",
+    "membership.removed",
+    "membership.set",
+    "password.changed",
+    "pause.lifted",
+    "project.applied",
+    "sessions.ended",
+    "skill.granted",
+    "skill.revoked",
+    "task.moved_to_front",
+    "task.released",
+    "token.made",
+    "token.revoked",
+]
+"""What can be done, `thing.verb`. The page People has words for each, in `static/acts.js`."""
 
 _RECORD = """
 INSERT INTO audit_log (by, act, subject, detail, project) VALUES ($1, $2, $3, $4, $5)
@@ -48,19 +83,18 @@ class Only:
 
 
 async def record(
-    on: asyncpg.Connection | asyncpg.Pool,
+    on: asyncpg.Connection,
     by: str,
-    act: str,
+    act: Act,
     subject: str,
     detail: Mapping[str, Any] | None = None,
     *,
     project: str | None = None,
 ) -> None:
-    """Add an entry; `on` a connection, it is part of that connection's transaction.
+    """Add an entry as part of the connection's transaction.
 
-    `by` is the account that acts, `act` what it does (`thing.verb`, as in `token.revoked`), `subject` to whom
-    or what, `detail` what else is worth knowing, of types that msgspec encodes. No secret belongs into any of
-    them.
+    `by` is the account that acts, `act` what it does, `subject` to whom or what, `detail` what else is worth
+    knowing, of types that msgspec encodes. No secret belongs into any of them.
     """
     await on.execute(_RECORD, by, act, subject, msgspec.json.encode(dict(detail or {})).decode(), project)
 
@@ -70,18 +104,6 @@ class AuditLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def record(
-        self,
-        by: str,
-        act: str,
-        subject: str,
-        detail: Mapping[str, Any] | None = None,
-        *,
-        project: str | None = None,
-    ) -> None:
-        """Add an entry in a transaction of its own; `record` above does it in the caller's."""
-        await record(self._database.pool, by, act, subject, detail, project=project)
 
     async def page(self, before: int, most: int, only: Only) -> list[Entry]:
         """Return up to `most` entries with a lower id than `before`, the newest first."""

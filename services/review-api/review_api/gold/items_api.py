@@ -17,6 +17,7 @@ from review_api.http import answer
 from review_api.items.blind import reviewer_in
 from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
+from review_api.tasks.pools import Pools
 
 _MOST_REFUSED: Final = 100
 
@@ -58,6 +59,7 @@ class GoldShown(BaseModel):
     item_id: str
     is_item: bool = Field(description="an item of the project; otherwise a text of its own")
     content: str
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     label: Any
     explanation: str
     skill: str | None
@@ -74,6 +76,7 @@ class CandidateShown(BaseModel):
 
     item_id: str
     content: str
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     label: Any
     corrected: bool
     people: int
@@ -124,8 +127,8 @@ def router(store: GoldStore, people: People, in_force: InForce, access: Access) 
     @routes.get("/gold", summary="List the gold", responses=documented(GoldList, 401, 403, 404))
     async def listed(project: Project, by: Annotated[Principal, Depends(manager)]) -> Response:
         """With what people answered: gold that most of them miss may be wrong itself."""
-        await in_force.get(project)
-        return answer({"gold": await store.all(project)})
+        pools = Pools.of((await in_force.get(project)).spec.review)
+        return answer({"gold": await store.all(project, pools)})
 
     @routes.get(
         "/gold-candidates",
@@ -136,8 +139,9 @@ def router(store: GoldStore, people: People, in_force: InForce, access: Access) 
         """The newest that several people settled with one voice, or an expert. Those the machine got wrong
         come first: only these can be shown with a suggestion that must not be followed. Left out is of
         what you may be asked in a blind check."""
-        await in_force.get(project)
-        return answer({"candidates": await store.candidates(project, reviewer_in(project, by))})
+        pools = Pools.of((await in_force.get(project)).spec.review)
+        found = await store.candidates(project, pools, reviewer_in(project, by))
+        return answer({"candidates": found})
 
     @routes.delete(
         "/gold/{item_id:path}",

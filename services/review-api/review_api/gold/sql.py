@@ -49,7 +49,7 @@ SELECT gold_id, label, metadata, skill FROM gold_items WHERE project = $1 AND re
 # How people fare with each item: what most of them miss is wrong more likely than they are.
 LIST: Final = """
 SELECT g.item_id, g.content IS NULL AS is_item, left(coalesce(g.content, i.content, ''), $2) AS content,
-       g.label, g.explanation, g.skill, g.added_by,
+       g.metadata, g.label, g.explanation, g.skill, g.added_by,
        (extract(epoch FROM g.added_at) * 1000)::bigint AS added_at,
        g.retired_at IS NOT NULL AS retired, coalesce(c.answers, 0) AS answers,
        coalesce(c.correct, 0) AS correct
@@ -81,7 +81,8 @@ WITH newest AS (
         ORDER BY project DESC, decided_at DESC, task_id DESC, slot DESC LIMIT $2
     ) d
 )
-SELECT t.item_id, left(i.content, $3) AS content, t.label, r.label <> t.label AS corrected, d.people, d.expert
+SELECT t.item_id, left(i.content, $3) AS content, i.metadata, t.label, r.label <> t.label AS corrected,
+       d.people, d.expert
 FROM newest n
 CROSS JOIN LATERAL (
     SELECT * FROM tasks t
@@ -97,7 +98,7 @@ CROSS JOIN LATERAL (
     WHERE (r.project, r.item_id, r.guideline_version) = (t.project, t.item_id, t.guideline_version) OFFSET 0
 ) r
 CROSS JOIN LATERAL (
-    SELECT content FROM items i WHERE (i.project, i.item_id) = (t.project, t.item_id) OFFSET 0
+    SELECT content, metadata FROM items i WHERE (i.project, i.item_id) = (t.project, t.item_id) OFFSET 0
 ) i
 WHERE (d.expert OR (d.people > 1 AND d.others = 0))
   AND NOT EXISTS (SELECT FROM gold_items g WHERE (g.project, g.item_id) = (t.project, t.item_id))

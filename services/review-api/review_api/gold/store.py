@@ -16,6 +16,7 @@ from review_api.gold import sql
 from review_api.gold.choosing import GoldItem
 from review_api.gold.disguise import lookalike
 from review_api.gold.reading import GoldLine, Refused
+from review_api.tasks.pools import Pools
 
 _MOST_LISTED: Final = 5_000
 _MOST_CHARACTERS: Final = 600
@@ -28,12 +29,14 @@ _NO_ITEMS: Final = "item-1000"
 class Listed:
     """A gold item with how people fared: `correct` of `answers`, and what they said instead, by label.
 
-    `added_at` is in Unix milliseconds; `content` may be cut; `is_item`: it is an item of the project.
+    `added_at` is in Unix milliseconds; `content` may be cut; `is_item`: it is an item of the project;
+    `sensitive`: it distresses.
     """
 
     item_id: str
     is_item: bool
     content: str
+    sensitive: bool
     label: Any
     explanation: str
     skill: str | None
@@ -47,10 +50,12 @@ class Listed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that people settled with one voice or an expert, and that is no gold yet."""
+    """An item that people settled with one voice or an expert, and that is no gold yet; `sensitive`: it
+    distresses."""
 
     item_id: str
     content: str
+    sensitive: bool
     label: Any
     corrected: bool
     people: int
@@ -109,23 +114,27 @@ class GoldStore:
             for row in rows
         ]
 
-    async def all(self, project: str) -> list[Listed]:
-        """Return gold with how people fared with it, the newest first."""
+    async def all(self, project: str, pools: Pools) -> list[Listed]:
+        """Return gold with how people fared with it, the newest first; `pools` tell which distresses."""
         rows = await self._database.pool.fetch(sql.LIST, project, _MOST_CHARACTERS, _MOST_LISTED)
         said: dict[str, dict[str, int]] = {}
         for row in await self._database.pool.fetch(sql.SAID, project):
             said.setdefault(row["item_id"], {})[as_text(row["label"])] = row["times"]
-        return [
-            Listed(**{**row, "label": _decoded(row["label"]), "said": said.get(row["item_id"], {})})
-            for row in rows
-        ]
+        return [Listed(**_shown(row, pools), said=said.get(row["item_id"], {})) for row in rows]
 
-    async def candidates(self, project: str, reviewer: str | None) -> list[Candidate]:
-        """Return the best candidates, of which `reviewer` may be handed no blind task."""
+    async def candidates(self, project: str, pools: Pools, reviewer: str | None) -> list[Candidate]:
+        """Return the best candidates, of which `reviewer` may be handed no blind task; `pools` tell which
+        distress."""
         rows = await self._database.pool.fetch(
             sql.CANDIDATES, project, _LOOKED_AT, _MOST_CHARACTERS, _MOST_CANDIDATES, reviewer
         )
-        return [Candidate(**{**row, "label": _decoded(row["label"])}) for row in rows]
+        return [Candidate(**_shown(row, pools)) for row in rows]
+
+
+def _shown(row: asyncpg.Record, pools: Pools) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name != "metadata"}
+    sensitive = pools.distresses(_decoded(row["metadata"]))
+    return {**shown, "label": _decoded(row["label"]), "sensitive": sensitive}
 
 
 class _Names:

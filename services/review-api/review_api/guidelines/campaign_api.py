@@ -97,6 +97,7 @@ class CampaignItem(BaseModel):
     people: bool
     state: ItemState
     content: str | None
+    sensitive: bool = Field(description="it distresses: show it when asked for")
     label: Any = Field(description="the final label now")
     source: Literal["machine", "people"] | None
     label_withheld: bool = Field(
@@ -164,8 +165,8 @@ def router(choosing: Choosing, campaigns: Campaigns, access: Access) -> APIRoute
         count: Annotated[int, Query(ge=1, le=200)] = 20,
     ) -> Response:
         """Those in one state, the next first."""
-        campaign = await campaigns.get(project, campaign_id)
-        return answer({"items": await campaigns.items(campaign, state, count, reviewer_in(project, by))})
+        shown = await choosing.items(project, campaign_id, state, count, reviewer_in(project, by))
+        return answer({"items": shown})
 
     @routes.post(
         "/{campaign_id}/{act}",

@@ -8,11 +8,12 @@ import asyncpg
 import msgspec
 from labelmill.runtime.postgres import Database
 
-from review_api.accounts.audit import record
+from review_api.accounts import audit
 from review_api.errors import ApiError
 from review_api.guidelines.estimating import Estimate
 from review_api.guidelines.selection import Selection
 from review_api.items.blind import withheld
+from review_api.tasks.pools import Pools
 
 Mode = Literal["relabel", "re-review"]
 Act = Literal["start", "pause", "resume", "cancel"]
@@ -54,7 +55,7 @@ RETURNING {columns}
 
 _FIRST_ITEMS: Final = """
 SELECT c.item_id, CASE WHEN NOT w.withheld THEN c.place END AS place, c.people, c.state,
-       left(i.content, 600) AS content, f.label, f.source, w.withheld AS label_withheld
+       left(i.content, 600) AS content, i.metadata, f.label, f.source, w.withheld AS label_withheld
 FROM (
     SELECT *, $1::text AS project FROM campaign_items WHERE campaign_id = $2 AND state = $3
     ORDER BY campaign_id, state, people, place, item_id LIMIT $4
@@ -73,11 +74,11 @@ _MOVES: Final[Mapping[Act, tuple[list[str], str]]] = {
 }
 """From which states an act leads to which."""
 
-_PAST: Final[Mapping[Act, str]] = {
-    "start": "started",
-    "pause": "paused",
-    "resume": "resumed",
-    "cancel": "cancelled",
+_ACTS: Final[Mapping[Act, audit.Act]] = {
+    "start": "campaign.started",
+    "pause": "campaign.paused",
+    "resume": "campaign.resumed",
+    "cancel": "campaign.cancelled",
 }
 
 _selection = msgspec.json.Decoder(Selection)
@@ -133,7 +134,7 @@ class Campaigns:
                 await connection.execute(_DISCARD, project)
                 row = await connection.fetchrow(_ADD, project, guideline_version, mode, text, by)
                 detail = {"mode": mode, "selection": selection, "guideline_version": guideline_version}
-                await record(
+                await audit.record(
                     connection, by, "campaign.planned", str(row["campaign_id"]), detail, project=project
                 )
         except asyncpg.UniqueViolationError as error:
@@ -158,8 +159,8 @@ class Campaigns:
         async with self._database.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(_MOVE, project, campaign_id, before, after)
             if row is not None:
-                subject, act_name = str(campaign_id), f"campaign.{_PAST[act]}"
-                await record(connection, by, act_name, subject, _detail(campaign_of(row)), project=project)
+                done, subject = _detail(campaign_of(row)), str(campaign_id)
+                await audit.record(connection, by, _ACTS[act], subject, done, project=project)
         if row is None:
             state = (await self.get(project, campaign_id)).state
             detail = f"campaign {campaign_id} is {state}: one can {act} what is {' or '.join(before)}"
@@ -167,15 +168,22 @@ class Campaigns:
         return campaign_of(row)
 
     async def items(
-        self, campaign: Campaign, state: str, most: int, reviewer: str | None = None
+        self, campaign: Campaign, state: str, most: int, pools: Pools, reviewer: str | None = None
     ) -> list[dict[str, Any]]:
         """Return the next items that are in a state, nearest to the boundary first, with the beginning of
         their texts and their final labels (JSON); without the label where `reviewer` may be handed a blind
-        task of the item."""
+        task of the item. `pools` tell which distress."""
         rows = await self._database.pool.fetch(
             _FIRST_ITEMS, campaign.project, campaign.campaign_id, state, most, reviewer
         )
-        return [{**row, "label": msgspec.Raw((row["label"] or "null").encode())} for row in rows]
+        return [_item(row, pools) for row in rows]
+
+
+def _item(row: asyncpg.Record, pools: Pools) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name != "metadata"}
+    metadata = msgspec.json.decode(row["metadata"] or "{}")
+    label = msgspec.Raw((row["label"] or "null").encode())
+    return {**shown, "label": label, "sensitive": pools.distresses(metadata)}
 
 
 def campaign_of(row: asyncpg.Record) -> Campaign:

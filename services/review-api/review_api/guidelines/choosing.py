@@ -1,6 +1,6 @@
 """Asking for a campaign's plan, between the HTTP routes and the stores."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +10,7 @@ from review_api.guidelines.edge_cases import EdgeCases
 from review_api.guidelines.selection import MOST_TEXTS, Selection, problem_of
 from review_api.guidelines.store import Guidelines
 from review_api.projects.store import ProjectStore
+from review_api.tasks.pools import Pools
 
 _MOST_SHOWN: Final = 50
 
@@ -30,6 +31,17 @@ class Choosing:
         if not await self._projects.exists(project):
             raise unknown_project(project)
         return await self._campaigns.all(project, _MOST_SHOWN)
+
+    async def items(
+        self, project: str, campaign_id: int, state: str, most: int, reviewer: str | None
+    ) -> list[dict[str, Any]]:
+        """Return the next items of a campaign that are in a state, see `Campaigns.items`. Raises ApiError
+        404."""
+        campaign = await self._campaigns.get(project, campaign_id)
+        version = await self._projects.get(project)
+        if version is None:
+            raise unknown_project(project)
+        return await self._campaigns.items(campaign, state, most, Pools.of(version.spec.review), reviewer)
 
     async def plan(
         self, project: str, mode: Mode, selection: Selection, *, by: str, with_edge_cases: bool

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import asyncpg
 from labelmill.runtime.postgres import Database
 
-from review_api.accounts.audit import record
+from review_api.accounts.audit import Act, record
 from review_api.errors import ApiError
 from review_api.guidelines.drafting import Example
 from review_api.tasks.store import Subject
@@ -128,9 +128,14 @@ class Raised:
 class Answer:
     """What a manager says, and the label that the item is an example of, if it is."""
 
-    state: str
+    state: Literal["accepted", "closed"]
     text: str
     label: str | None = None
+
+    @property
+    def act(self) -> Act:
+        """The act as the audit log names it."""
+        return "edge_case.accepted" if self.state == "accepted" else "edge_case.closed"
 
 
 class EdgeCases:
@@ -215,7 +220,7 @@ class EdgeCases:
             )
             if item_id is not None:
                 subject, detail = str(edge_case_id), {"item_id": item_id}
-                await record(connection, by, f"edge_case.{given.state}", subject, detail, project=project)
+                await record(connection, by, given.act, subject, detail, project=project)
         found = await self.get(project, edge_case_id)
         if item_id is None:
             raise ApiError(409, "wrong_state", f"edge case {edge_case_id} is {found.state} already")

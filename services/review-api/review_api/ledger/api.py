@@ -17,6 +17,7 @@ from review_api.errors import unknown_project
 from review_api.gold.calm import CalmFigures
 from review_api.http import answer
 from review_api.items.blind import BlindChecks, reviewer_in
+from review_api.items.distress import Distressing
 from review_api.ledger.export import Export
 from review_api.ledger.figures import MINUTES_KEPT_DAYS, Figures
 from review_api.ledger.manifest import Manifest, Origin
@@ -25,6 +26,7 @@ from review_api.projects.api import Project
 from review_api.projects.published import Published
 from review_api.projects.store import ProjectStore
 from review_api.projects.versions import Version
+from review_api.tasks.pools import Pools
 from review_api.tasks.rereviews import Rereviews
 
 _MOST_MINUTES = (MINUTES_KEPT_DAYS - 1) * 24 * 60
@@ -101,6 +103,7 @@ class Promise(BaseModel):
     quality: dict[str, Any] | None
     suspects_withheld: int = Field(description="of `quality`: you may be asked about them in a blind check")
     examples_withheld: int = Field(description="the same, of the examples in its slices")
+    sensitive: list[str] = Field(description="items of examples that distress: show these when asked for")
     rereviews: RereviewsShown
     spent_today_usd: float = Field(description="cost of the machine since midnight UTC")
     usd_per_day: float | None = Field(description="the cap in force; null: none")
@@ -149,6 +152,7 @@ def router(
     rereviews: Rereviews,
     projects: ProjectStore,
     blind: BlindChecks,
+    distressing: Distressing,
     access: Access,
 ) -> APIRouter:
     """Return the routes about figures and final labels."""
@@ -196,10 +200,11 @@ def router(
         """Examples in it show items' contents with their labels: for managers only."""
         version = await _in_force(projects, project)
         found = await published.of(project)
+        told, reviewer = found.get("quality"), reviewer_in(project, by)
         return answer(
             {
                 "acceptance": found.get("acceptance"),
-                **await _quality_for(reviewer_in(project, by), project, found.get("quality"), blind),
+                **await _quality_for(reviewer, version, told, blind, distressing),
                 "rereviews": await rereviews.counts(project),
                 "spent_today_usd": await figures.spent_today(project),
                 "usd_per_day": version.spec.budget.usd_per_day,
@@ -265,11 +270,15 @@ def router(
 
 
 async def _quality_for(
-    reviewer: str | None, project: str, told: msgspec.Raw | None, blind: BlindChecks
+    reviewer: str | None,
+    version: Version,
+    told: msgspec.Raw | None,
+    blind: BlindChecks,
+    distressing: Distressing,
 ) -> dict[str, Any]:
-    if told is None or reviewer is None:
-        return {"quality": told, "suspects_withheld": 0, "examples_withheld": 0}
-    quality = msgspec.json.decode(told, type=Quality)
+    if told is None:
+        return {"quality": None, "suspects_withheld": 0, "examples_withheld": 0, "sensitive": []}
+    project, quality = version.spec.project, msgspec.json.decode(told, type=Quality)
     shown = quality.without(await blind.among(project, quality.named(), reviewer))
     return {
         "quality": shown,
@@ -278,6 +287,7 @@ async def _quality_for(
             len(one.examples) - len(other.examples)
             for one, other in zip(quality.slices, shown.slices, strict=True)
         ),
+        "sensitive": await distressing.among(project, shown.named(), Pools.of(version.spec.review)),
     }
 
 

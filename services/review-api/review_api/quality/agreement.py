@@ -10,12 +10,14 @@ from labelmill.kinds import kind_named
 
 from review_api.errors import ApiError
 from review_api.items.blind import BlindChecks
+from review_api.items.distress import Distressing
 from review_api.projects.in_force import InForce
 from review_api.quality import comparing
 from review_api.quality.comparing import Comparison, Confused
 from review_api.quality.store import Decisions
 from review_api.quality.units import Decision, Labels, units
 from review_api.quality.words import Verdict, verdict
+from review_api.tasks.pools import Pools
 
 MOST_DECISIONS: Final = 20_000
 """The newest decisions that are read: they fix a coefficient to about 0.01, and take a second."""
@@ -23,8 +25,9 @@ MOST_DECISIONS: Final = 20_000
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer. Figures are of one guideline, those by week of all; it rests on `decisions`, and
-    is `limited` if there may be more in the window. `contents` are beginnings of the examples' texts;
-    `examples_withheld` are left out, for who asks may be handed a blind task of their items."""
+    is `limited` if there may be more in the window. `contents` are beginnings of the examples' texts, of
+    which those of the items in `sensitive` distress; `examples_withheld` are left out, for who asks may be
+    handed a blind task of their items."""
 
     guideline_version: int
     since: int
@@ -35,15 +38,19 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[Confused]
     limited: bool = False
     contents: dict[str, str] = {}
+    sensitive: list[str] = []
     examples_withheld: int = 0
 
 
 class Agreements:
     """Answers how far people agree. The arithmetic runs beside the event loop, for one request at a time."""
 
-    def __init__(self, decisions: Decisions, projects: InForce, blind: BlindChecks) -> None:
+    def __init__(
+        self, decisions: Decisions, projects: InForce, blind: BlindChecks, distressing: Distressing
+    ) -> None:
         self._decisions = decisions
         self._blind = blind
+        self._distressing = distressing
         self._projects = projects
         self._turn = asyncio.Lock()
 
@@ -74,10 +81,12 @@ class Agreements:
         items = {example.item_id for pair in found.pairs for example in pair.examples}
         held = await self._blind.among(project, items, reviewer)
         contents = await self._decisions.contents(project, sorted(items - held))
+        pools = Pools.of(version.spec.review)
         return msgspec.structs.replace(
             found,
             limited=limited,
             contents=contents,
+            sensitive=await self._distressing.among(project, contents, pools),
             pairs=[pair.without(held) for pair in found.pairs],
             examples_withheld=len(held),
         )

@@ -98,6 +98,7 @@ class AgreementShown(BaseModel):
     comparisons: list[ComparisonShown]
     pairs: list[ConfusedShown] = Field(description="the most confused first")
     contents: dict[str, str] = Field(description="beginnings of the examples' texts, by item")
+    sensitive: list[str] = Field(description="items of examples that distress: show these when asked for")
     examples_withheld: int = Field(
         description="examples left out: you may be asked about their items in a blind check"
     )

@@ -173,6 +173,6 @@ class WaitingTasks:
         async with self._database.pool.acquire() as connection, connection.transaction():
             done = await connection.fetchval(waiting_sql.TO_FRONT, task.project, task.task_id)
             if done:
-                act = "task.moved_to_front"
-                await record(connection, by, act, str(task.task_id), detail, project=task.project)
+                subject = str(task.task_id)
+                await record(connection, by, "task.moved_to_front", subject, detail, project=task.project)
         return bool(done)

@@ -20,8 +20,12 @@ PAGES: Final = (
     PageSpec("guideline", "/guideline", "Guideline", ("panels", "guideline", "care")),
     PageSpec("queue", "/queue", "Queue", ("dashboard", "queue", "care")),
     PageSpec("item", "/item", "Items", ("item", "care")),
-    PageSpec("dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement")),
-    PageSpec("quality", "/quality", "Quality", ("dashboard", "promise", "agreement", "accuracy", "quality")),
+    PageSpec(
+        "dashboard", "/dashboard", "Dashboard", ("vendor/uplot", "dashboard", "promise", "agreement", "care")
+    ),
+    PageSpec(
+        "quality", "/quality", "Quality", ("dashboard", "promise", "agreement", "accuracy", "quality", "care")
+    ),
     PageSpec("people", "/people", "People", ("people",)),
     PageSpec("account", "/account", "Your account", ("people",)),
     PageSpec("invitation", "/invitation", "Invitation", ("people",)),

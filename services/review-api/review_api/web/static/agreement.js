@@ -4,7 +4,9 @@ import { html, useState } from "./ui.js";
 import { count, date, percent, plural } from "./format.js";
 import { Icon } from "./icons.js";
 import { ItemLink } from "./items.js";
+import { Meanings } from "./meanings.js";
 import { Meter } from "./promise.js";
+import { Covered } from "./sensitive.js";
 import { useForManagers } from "./session.js";
 
 const REFRESH_MS = 120_000;
@@ -24,12 +26,12 @@ const COEFFICIENTS = [
 ];
 
 const MEANINGS = [
-  ["Alpha, kappa and AC1", "how much more two people agree than chance would have them. 1 is always, 0 no more than chance, below 0 less."],
-  ["Alpha (Krippendorff)", "for any number of people, also where not all decided every item. From 0.8 on, labels count as reliable."],
+  ["Alpha, kappa, AC1", "How much more two people agree than chance would have them: 1 is always, 0 no more than chance, below 0 less."],
+  ["Alpha", "Krippendorff’s: for any number of people, also where not all decided every item. From 0.8 on, labels count as reliable."],
   ["Kappa", "Cohen’s compares two people, Fleiss’ several; both need the same people, or as many, on every item."],
-  ["AC1 (Gwet)", "takes chance by another measure, which stays fair where nearly all items have the same label."],
-  ["Likely", "the interval that holds the true figure 95 times in 100; it gets narrower with more items."],
-  ["Blind", "decided without sight of the machine’s suggestion, which draws answers together."],
+  ["AC1", "Gwet’s: takes chance by another measure, which stays fair where nearly all items have the same label."],
+  ["Likely", "The interval that holds the true figure 95 times in 100; it gets narrower with more items."],
+  ["Blind", "Decided without sight of the machine’s suggestion, which draws answers together."],
 ];
 
 export function useAgreement(project) {
@@ -83,10 +85,7 @@ function Verdict({ agreement, people, machine }) {
       <${Coefficient} name="Among people, by AC1" figure=${people.ac1} tone="people" about="fairer where one label dominates" />
     </dl>
     <${Everything} comparisons=${agreement.comparisons} />
-    <details class="data">
-      <summary>What these figures mean</summary>
-      ${MEANINGS.map(([name, words]) => html`<p key=${name} class="fine"><b>${name}</b>: ${words}</p>`)}
-    </details>
+    <${Meanings} title="What these figures mean" of=${MEANINGS} />
   </div>`;
 }
 
@@ -176,14 +175,15 @@ function Confused({ agreement, project }) {
     <h3 id="confused-heading">Where the guideline is ambiguous</h3>
     <p class="fine">Labels that people gave to the same item, the most confused first.</p>
     <ul class="confused">
-      ${agreement.pairs.map((pair, index) => html`<${Pair} key=${pair.labels.join(" ")} pair=${pair} project=${project} contents=${agreement.contents} id=${`pair-${index}`} />`)}
+      ${agreement.pairs.map((pair, index) => html`<${Pair} key=${pair.labels.join(" ")} pair=${pair} project=${project} agreement=${agreement} id=${`pair-${index}`} />`)}
     </ul>
   </section>`;
 }
 
-function Pair({ pair, project, contents, id }) {
+function Pair({ pair, project, agreement, id }) {
   const [open, setOpen] = useState(false);
   const [one, other] = pair.labels;
+  const { contents, sensitive } = agreement;
   return html`<li class="pair">
     <p class="pair-labels"><b>${one}</b> or <b>${other}</b>
       <span class="fine">${count(pair.items)} of ${plural(pair.either, "item")} with either (${percent(pair.items / pair.either, 0)})</span></p>
@@ -191,7 +191,7 @@ function Pair({ pair, project, contents, id }) {
       <${Icon} name="expand" />${plural(pair.examples.length, "example")}<span class="visually-hidden"> of ${one} or ${other}</span></button>
     ${open && html`<ul class="pair-examples" id=${id}>
       ${pair.examples.map(({ item_id: item, said }) => html`<li key=${item}>
-        <p class="example-text">${contents[item] ?? ""}</p>
+        <${Covered} sensitive=${sensitive.includes(item)} item=${item}><p class="example-text">${contents[item] ?? ""}</p></${Covered}>
         <p class="fine">${Object.entries(said).map(([label, people]) => `${people} × ${label}`).join(", ")}, item <${ItemLink} project=${project} item=${item} /></p>
       </li>`)}
     </ul>`}

@@ -5,6 +5,7 @@ import { useFetched } from "./guideline_parts.js";
 import { Segments } from "./segments.js";
 import { call } from "./http.js";
 import { Icon } from "./icons.js";
+import { Covered } from "./sensitive.js";
 import { useRepeated } from "./session.js";
 
 const REFRESH_MS = 2000;
@@ -149,7 +150,7 @@ function Sample({ base, campaign }) {
 function SampleItems({ path }) {
   const found = useFetched(path);
   return html`<ul class="sample">${found?.items.map((item) => html`<li key=${item.item_id}>
-    <p class="clamp">${item.content}</p><p class="fine">${item.label_withheld ? "hidden: a blind check waits" : `${item.label} by ${item.source === "people" ? "people" : "the machine"}`}, item <code>${item.item_id}</code></p>
+    <${Covered} sensitive=${item.sensitive} item=${item.item_id}><p class="clamp">${item.content}</p></${Covered}><p class="fine">${item.label_withheld ? "hidden: a blind check waits" : `${item.label} by ${item.source === "people" ? "people" : "the machine"}`}, item <code>${item.item_id}</code></p>
   </li>`)}</ul>`;
 }
 

@@ -2,6 +2,7 @@
 import { html, useCallback, useRef, useState } from "./ui.js";
 import { percent, plural } from "./format.js";
 import { call, segment } from "./http.js";
+import { Covered } from "./sensitive.js";
 import { useRepeated } from "./session.js";
 
 const REFRESH_MS = 60_000;
@@ -77,7 +78,7 @@ function GoldRow({ one, onRetire }) {
   const others = Object.entries(one.said);
   return html`<li class="gold-row" data-gold=${one.item_id}>
     <div class="gold-text">
-      <p class="excerpt" dir="auto">${one.content || "The item's text is gone."}</p>
+      <${Covered} sensitive=${one.sensitive} item=${one.item_id}><p class="excerpt" dir="auto">${one.content || "The item's text is gone."}</p></${Covered}>
       <p class="gold-facts"><span class="chip">${String(one.label)}</span>
         ${one.skill && html`<span class="chip people">${one.skill}</span>`}
         ${isSuspect(one) && html`<span class="chip bad">Suspect</span>`}
@@ -145,7 +146,7 @@ function Candidates({ gold }) {
     <p class="problem" role="alert">${problem}</p>
     <ul class="gold-list" aria-label="Candidates">
       ${shown.map((one) => html`<li key=${one.item_id} class="gold-row">
-        <div class="gold-text"><p class="excerpt" dir="auto">${one.content}</p>
+        <div class="gold-text"><${Covered} sensitive=${one.sensitive} item=${one.item_id}><p class="excerpt" dir="auto">${one.content}</p></${Covered}>
           <p class="gold-facts"><span class="chip">${String(one.label)}</span>
             <span class="fine">${one.expert ? "an expert" : plural(one.people, "person", "people")}${one.corrected && "; the machine says otherwise"}</span></p></div>
         <button onClick=${() => make(one)}>Make gold<span class="visually-hidden"> of ${one.item_id}</span></button>

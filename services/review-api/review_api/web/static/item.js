@@ -24,6 +24,7 @@ const REFUSALS = {
   unknown_item: "No such item",
 };
 const MOST_BARS = 5;
+const PROPENSITY = "Propensity: with what chance an item is drawn for people. One drawn with a small chance stands for many that were not";
 const CALIBRATED = "Calibrated: of items with a confidence of 90%, about 90% are right, as people's decisions have shown";
 
 // The item in the address; choosing one makes an entry in the browser's history.
@@ -263,7 +264,7 @@ function Routed({ event }) {
   if (event.reasons === undefined) return null;
   const why = event.reasons.map(reasonWords);
   const known = event.outcome === "accepted" && why.length === 0 ? ["the machine was sure enough"] : why;
-  return html`<p class="fine">Why: ${known.join("; ")}. It had a ${percent(event.propensity, 1)} chance of going to a person
+  return html`<p class="fine">Why: ${known.join("; ")}. It had a <span title=${PROPENSITY}>${percent(event.propensity, 1)} chance</span> of going to a person
     before the draw of blind checks${event.audit ? ", and was drawn" : ""}. Guideline ${event.guideline_version}.</p>`;
 }
 

@@ -5,6 +5,8 @@ import { costPerCorrect, ratio, standing } from "./figures.js";
 import { count, decimal, percent, plural, usd } from "./format.js";
 import { Icon } from "./icons.js";
 import { ItemLink } from "./items.js";
+import { Meanings } from "./meanings.js";
+import { Covered } from "./sensitive.js";
 import { useForManagers } from "./session.js";
 
 const REFRESH_MS = 10_000;
@@ -13,6 +15,17 @@ const STATES = {
   gathering: ["gathering", "Gathering evidence"],
   alarm: ["alarm", "Broken: acceptance is closed"],
 };
+const MEANINGS = [
+  ["Accepted", "A label of the machine that is final without a person, for its confidence is high enough."],
+  ["Error at most", "The highest share of wrong labels among the accepted that the evidence leaves likely, at the confidence that is promised. Looking at it often does not weaken it."],
+  ["Blind audits", "Items drawn at random that people decide without sight of the machine’s label. What they find is the evidence for the promise."],
+  ["Propensity", "The chance with which an item was drawn for people. An item drawn with a small one stands for many that were not: so the estimate stays fair."],
+  ["Alarm", "Newer audits contradict the promise. Nothing is accepted until there is enough new evidence."],
+  ["Release", "What the machine has learned from people’s decisions so far. A new one comes into force only if it proves itself."],
+  ["Calibrated", "Of labels with a confidence of 90%, about 90% are right. The first diagram shows how far that holds."],
+  ["Doubtful decisions", "Decisions of people that are likely slips, by all that is known of the item. Somebody else looks again."],
+  ["q-value", "Of the slices listed up to and with this one, the share that is expected to be there by chance."],
+];
 const KINDS = { metadata: "Metadata", labels: "Label pair", cluster: "Topic" };
 
 export function usePromise(project) {
@@ -27,7 +40,7 @@ export function PromiseSection({ promise, spec, status }) {
     <h2 id="promise-heading">Promise</h2>
     ${acceptance ? html`<${Standing} promise=${promise} price=${price} />` : html`<${NoPromise} promise=${promise} target=${target} price=${price} />`}
     ${quality && html`<${Diagrams} quality=${quality} acceptance=${acceptance} target=${target} />`}
-    ${quality && html`<${Slices} slices=${quality.slices} project=${spec.project} />`}
+    ${quality && html`<${Slices} slices=${quality.slices} sensitive=${promise.sensitive} project=${spec.project} />`}
   </section>`;
 }
 
@@ -54,6 +67,7 @@ function Standing({ promise, price }) {
       ${price}
       ${quality && html`<${Suspects} promise=${promise} />`}
     </dl>
+    <${Meanings} title="What these terms mean" of=${MEANINGS} />
   </div>`;
 }
 
@@ -146,7 +160,7 @@ function markNote(acceptance, threshold) {
   return nothing(threshold) ? "Nothing is accepted now." : "";
 }
 
-function Slices({ slices, project }) {
+function Slices({ slices, sensitive, project }) {
   return html`<section class="card slices" aria-labelledby="slices-heading">
     <h3 id="slices-heading">Where it errs more than elsewhere</h3>
     ${slices.length === 0
@@ -154,12 +168,12 @@ function Slices({ slices, project }) {
       : html`<div class="data-scroll" tabindex="0" role="region" aria-label="Slices, table"><table>
         <thead><tr><th scope="col">Kind</th><th scope="col">Slice</th><th scope="col">Decisions</th><th scope="col">Error</th>
           <th scope="col">Elsewhere</th><th scope="col"><abbr title="False discovery rate at which it is listed">q-value</abbr></th><th scope="col">Examples</th></tr></thead>
-        <tbody>${slices.map((slice, index) => html`<${SliceRows} key=${`${slice.kind} ${slice.name}`} slice=${slice} project=${project} id=${`slice-${index}`} />`)}</tbody>
+        <tbody>${slices.map((slice, index) => html`<${SliceRows} key=${`${slice.kind} ${slice.name}`} slice=${slice} sensitive=${sensitive} project=${project} id=${`slice-${index}`} />`)}</tbody>
       </table></div>`}
   </section>`;
 }
 
-function SliceRows({ slice, project, id }) {
+function SliceRows({ slice, sensitive, project, id }) {
   const [open, setOpen] = useState(false);
   const { examples } = slice;
   return html`
@@ -171,7 +185,7 @@ function SliceRows({ slice, project, id }) {
     </tr>
     ${open && html`<tr class="examples" id=${id}><td colspan="7"><ul>
       ${examples.map((example) => html`<li key=${example.item_id}>
-        <p class="example-text">${example.content}</p>
+        <${Covered} sensitive=${sensitive.includes(example.item_id)} item=${example.item_id}><p class="example-text">${example.content}</p></${Covered}>
         <p class="fine">The machine: <b class="tone-machine">${example.machine_label}</b>, people: <b class="tone-people">${example.label}</b>, item <${ItemLink} project=${project} item=${example.item_id} /></p>
       </li>`)}
     </ul></td></tr>`}`;

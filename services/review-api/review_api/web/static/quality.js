@@ -6,6 +6,7 @@ import { dateTime, percent, plural } from "./format.js";
 import { GoldSection, useGold } from "./golditems.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
+import { Meanings } from "./meanings.js";
 import { mount } from "./page.js";
 import { useRepeated } from "./session.js";
 import { Blank } from "./shell.js";
@@ -16,6 +17,16 @@ const STATES = {
   training: ["book", "In training"],
   paused: ["alarm", "Paused"],
 };
+const MEANINGS = [
+  ["Gold", "Items whose right label is known. They come among the tasks and look like any other."],
+  ["Check", "A task whose item is gold. Its answer tells how reliable somebody is, and becomes no label."],
+  ["Accuracy", "The share of checks that somebody answered rightly."],
+  ["Likely", "The interval that holds the true accuracy 95 times in 100; it gets narrower with more checks."],
+  ["Bar", "The accuracy that the project asks for. Who is below it beyond chance is paused."],
+  ["Paused", "Gets no tasks until a manager lets them work. What they decided since they fell below the bar is reviewed again."],
+  ["In training", "Answers gold first, and is told the right label and the reason after each."],
+  ["Suspect", "Gold that most people answer otherwise: its own label may be wrong."],
+];
 const TONES = { working: "machine", training: "people", paused: "bad" };
 const ORDER = { paused: 0, training: 1, working: 2 };
 
@@ -44,7 +55,7 @@ function Quality({ project, onExpired }) {
     <header class="page-top"><h1>Quality</h1></header>
     ${reviewers === undefined ? html`<div class="card people-card" aria-busy="true"></div>` : html`<${People} found=${reviewers} project=${project} onChanged=${reload} />`}
     ${gold.list && html`<${GoldSection} gold=${gold} project=${project} />`}
-    ${agreement && html`<${AgreementSection} agreement=${agreement} />`}
+    ${agreement && html`<${AgreementSection} agreement=${agreement} project=${project.project} />`}
   </main>`;
 }
 
@@ -57,6 +68,7 @@ function People({ found, project, onChanged }) {
       ${people.length === 0
         ? html`<p class="nothing">Nobody has been given gold yet. ${found.rate > 0 ? "Checks come as people work." : "Set review.gold.rate in the project's file, for example 0.05."}</p>`
         : html`<ul class="persons" aria-label="Reviewers">${people.map((one) => html`<${Person} key=${one.reviewer} one=${one} bar=${found.bar} project=${project} onChanged=${onChanged} />`)}</ul>`}
+      <${Meanings} title="What these terms mean" of=${MEANINGS} />
     </div>
   </section>`;
 }
