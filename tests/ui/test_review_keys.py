@@ -222,6 +222,7 @@ async def test_a_blind_task_leaves_no_suggestion_in_the_browser(work: Workplace,
     await _leaks_nothing(reviewer)
     await reviewer.press("1")
     await expect(reviewer.page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await work.decided(1)
     await reviewer.press("Shift+W")
     await expect(reviewer.page.get_by_role("tabpanel")).to_contain_text("a blind text")
     for tab in ("Skips", "Flags", "Comments", "Came too late"):

@@ -35,10 +35,14 @@ SELECT count(*) FROM tasks t WHERE project = $1
 T = TypeVar("T")
 
 
-def item(project: str, number: int, content: str | None = None) -> ItemIngested:
+def item(
+    project: str, number: int, content: str | None = None, metadata: dict[str, str] | None = None
+) -> ItemIngested:
     """The item `i<number>`; the content follows from the number unless given."""
     text = f"what a day, number {number}" if content is None else content
-    return ItemIngested(project=project, item_id=f"i{number}", content=text, ingested_at=now_ms())
+    return ItemIngested(
+        project=project, item_id=f"i{number}", content=text, metadata=metadata or {}, ingested_at=now_ms()
+    )
 
 
 def score(item: ItemIngested, confidence: float = 0.9, label: str = "positive", **fields: Any) -> LabelScored:
@@ -66,6 +70,7 @@ def score(item: ItemIngested, confidence: float = 0.9, label: str = "positive", 
         "votes": [vote],
         "guideline_version": 1,
         "release": 0,
+        "metadata": item.metadata,
         "ingested_at": item.ingested_at,
         "scored_at": now_ms(),
     }

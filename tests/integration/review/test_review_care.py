@@ -69,8 +69,8 @@ async def refusal(review: Review, client: httpx.AsyncClient) -> httpx.Response:
 async def make_distressing(review: Review, count: int, first: int = 0) -> None:
     before = (await review.status())["requested"]
     for number in range(first, first + count):
-        one = item(review.project, number)
-        await review.send(one, requested(score(one, 0.6, metadata={"topic": "violence"}), project_version=2))
+        one = item(review.project, number, metadata={"topic": "violence"})
+        await review.send(one, requested(score(one, 0.6), project_version=2))
     await review.until_tasks(before + count)
 
 

@@ -144,10 +144,10 @@ async def test_blind_audits_keep_to_their_raters(review: Review) -> None:
 
 async def test_only_who_has_the_skill_is_given_what_needs_it(review: Review) -> None:
     await define(review, skills=[{"name": "spanish", "metadata": {"lang": ["es"]}}])
-    spanish, english = item(review.project, 1), item(review.project, 2)
+    spanish, english = item(review.project, 1, metadata={"lang": "es"}), item(review.project, 2)
     await review.send(
         spanish,
-        requested(score(spanish, 0.9, metadata={"lang": "es"}), project_version=2),
+        requested(score(spanish, 0.9), project_version=2),
         english,
         requested(score(english, 0.4), project_version=2),
     )
