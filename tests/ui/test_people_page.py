@@ -15,6 +15,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 Open = Callable[..., Awaitable[Reviewer]]
 NEW_PASSWORD = "another good password"
+WIDENED = """
+    [...document.querySelectorAll('.card')].filter((card) => card.scrollWidth > card.clientWidth)
+        .map((card) => card.innerText.slice(0, 40))
+"""
 LONG = "a.very.long.name.of.somebody.who.works.for.a.very.long.firm"
 
 
@@ -214,6 +218,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(
     await expect(page.get_by_role("list", name="Entries").get_by_role("listitem").first).to_be_visible()
     found = {"people": await scan(page, axe)}
     await page.screenshot(path=tmp_path / f"people-{width}-{scheme}.png", full_page=True)
+    assert await page.evaluate(WIDENED) == [], "nothing sticks out of its card"
     cut = {"people": await page.evaluate("document.documentElement.scrollWidth")}
     await page.goto(f"{person.url}/account")
     await page.get_by_label("What it is for").fill("my script")

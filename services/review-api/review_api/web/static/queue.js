@@ -147,7 +147,7 @@ function Leases({ queue, project, onRelease }) {
     <h2 id="leases-heading">In whose hands</h2>
     ${leases.length === 0 && html`<p class="nothing">Nobody has a task in hand.</p>`}
     ${leases.length > 0 && html`<div class="data-scroll" tabindex="0" role="region" aria-label="Tasks in hand, table"><table>
-      <thead><tr><th scope="col">Person</th><th scope="col">Item</th><th scope="col">Held for</th><th scope="col">Idle for</th><th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
+      <thead><tr><th scope="col">Person</th><th scope="col">Item</th><th scope="col">Held for</th><th scope="col">Idle for</th><th scope="col" class="do"><span class="visually-hidden">Action</span></th></tr></thead>
       <tbody>${leases.map((lease) => html`<tr key=${`${lease.task_id} ${lease.reviewer}`} class=${lease.stuck ? "stuck" : ""}>
         <th scope="row">${lease.reviewer}</th>
         <td class="cut"><${ItemLink} project=${project} item=${lease.item_id} /></td>
