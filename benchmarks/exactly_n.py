@@ -28,7 +28,7 @@ from labelmill_local.system import Running, System
 from benchmarks.http1 import Connection
 from benchmarks.load import PROJECT_YAML
 from benchmarks.open_tasks import add_tasks, review_database
-from benchmarks.people import SHARES, Person, Tally, label_of
+from benchmarks.people import Person, Tally, label_of
 from benchmarks.results import Result
 
 TASKS, PEOPLE = 20_000, 64
@@ -87,18 +87,11 @@ class Collected:
 
 
 async def collect(
-    system: System,
-    servers: Sequence[Running],
-    database: Database,
-    needed: int,
-    tasks: int,
-    *,
-    oddly: float = 1.0,
+    system: System, servers: Sequence[Running], database: Database, needed: int, tasks: int
 ) -> Collected:
     """Have `PEOPLE` people decide `tasks` new tasks by `needed` decisions each.
 
-    `servers` run with `ENV` and come back when they are killed; the second is. People stall, come late and so
-    on `oddly` times as often as usual.
+    `servers` run with `ENV` and come back when they are killed; the second is.
     """
     project = f"exactly_{needed}"
     async with system.review_client() as admin:
@@ -116,7 +109,6 @@ async def collect(
                 tally=tally,
                 lease_s=LEASE_SECONDS,
                 over=over,
-                shares={act: oddly * share for act, share in SHARES.items()},
             )
             for number, headers in enumerate(crowd)
         ]

@@ -5,7 +5,7 @@ import json
 import random
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from benchmarks.reviewers import Task, tasks_decoder
 
 LABELS: Final = ("positive", "negative")
 
-SHARES: Final = {
+_SHARES: Final = {
     "vanish": 0.010,  # the lease runs out, and somebody else gets the task
     "late": 0.010,  # stalls beyond the lease, then answers
     "stall": 0.010,  # longer than the lease too, but with heartbeats
@@ -23,7 +23,6 @@ SHARES: Final = {
     "again": 0.040,  # the same answer after the first was taken: its answer was lost
     "undo": 0.030,
 }
-"""How often people do something else than answer a task once, in time."""
 
 
 def label_of(task_id: int, reviewer: str) -> str:
@@ -60,7 +59,6 @@ class Person:
     lease_s: float
     over: asyncio.Event
     """Set once every task has its decisions."""
-    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
 
     async def work(self) -> None:
         """Claim and act until it is over."""
@@ -74,8 +72,7 @@ class Person:
                 await asyncio.sleep(self.dice.uniform(0.02, 0.2))
 
     async def _act(self, task: Task) -> None:
-        shares = [*self.shares.values()]
-        (act,) = self.dice.choices([*self.shares, "answer"], [*shares, 1 - sum(shares)])
+        (act,) = self.dice.choices([*_SHARES, "answer"], [*_SHARES.values(), 1 - sum(_SHARES.values())])
         if act == "vanish":
             self.tally.codes["vanish", 0] += 1
         elif act == "late":

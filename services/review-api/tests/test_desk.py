@@ -38,6 +38,9 @@ class Tasks:
         self.swept: list[str] = []
         self.asked: list[int] = []
 
+    async def with_answers(self, tasks: list[Claimed]) -> list[Claimed]:
+        return tasks
+
     async def claim(
         self, project: str, reviewer: str, pools: Sequence[str], seconds: float, count: int
     ) -> list[Claimed]:

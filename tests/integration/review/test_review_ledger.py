@@ -8,6 +8,7 @@ from labelmill.events import EventDecoder, ItemIngested, Vote, encode
 from labelmill.runtime.postgres import Database
 from labelmill.topics import ITEMS, LABELS_ACCEPTED, REVIEWS_REQUESTED
 from review_api.ledger.figures import Figures
+from review_api.minutes import FIGURES
 
 from .support import Review, accepted, item, requested, score
 
@@ -246,17 +247,26 @@ async def test_old_minutes_are_summed_up_by_day(review: Review, database: Databa
     now = item(review.project, 0).ingested_at
     long_ago = now - now % day - 20 * day
     minutes = [long_ago, long_ago + 60_000, long_ago + 120_000, now - now % 60_000]
+    columns = await review.database.fetch(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'minute_stats'"
+        " AND table_schema = current_schema() AND column_name NOT IN ('project', 'minute')"
+    )
+    counted = {row["column_name"]: 10 + place for place, row in enumerate(columns)}
+    assert counted.keys() == set(FIGURES), "a figure that is not named there would be lost after some days"
     for minute in minutes:
         await review.database.execute(
-            "INSERT INTO minute_stats (project, minute, items, cost_usd) VALUES ($1, $2, 10, 0.5)",
+            f"INSERT INTO minute_stats (project, minute, {', '.join(counted)})"
+            f" VALUES ($1, $2, {', '.join(map(str, counted.values()))})",
             review.project,
             minute,
         )
     for _ in range(2):
         await Figures(database).fold()
         rows = await review.database.fetch(
-            "SELECT minute, items, cost_usd FROM minute_stats WHERE project = $1 ORDER BY minute",
-            review.project,
+            "SELECT * FROM minute_stats WHERE project = $1 ORDER BY minute", review.project
         )
-        assert [tuple(row) for row in rows] == [(long_ago, 30, 1.5), (minutes[-1], 10, 0.5)]
-    assert (await review.status())["items"] == 40
+        assert [row["minute"] for row in rows] == [long_ago, minutes[-1]]
+        assert [{name: row[name] for name in counted} for row in rows] == [
+            {name: 3 * value for name, value in counted.items()},
+            counted,
+        ]

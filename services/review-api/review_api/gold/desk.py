@@ -236,8 +236,7 @@ class GoldDesk:
         return [self._draw.is_gold(project, by.name, number + place, rate) for place in range(count)]
 
     def _shown(self, by: Principal, task: Claimed, rate: float) -> Claimed:
-        decoy = task.answers is None and self._draw.is_decoy(task.task_id, by.name, rate)
-        return replace(task, blind=True) if decoy and task.task_id not in self._ours else task
+        return task if task.task_id in self._ours else as_checks_are(self._draw, by, task, rate)
 
     async def _hand_out(
         self, by: Principal, version: Version, free: Sequence[int], count: int, purpose: Purpose
@@ -314,6 +313,12 @@ def _woven(tasks: Sequence[Claimed], checks: Sequence[Claimed], drawn: Sequence[
     rest, gold = deque(tasks), deque(checks)
     woven = [(gold if is_check else rest).popleft() for is_check in drawn if (gold if is_check else rest)]
     return [*woven, *gold, *rest]
+
+
+def as_checks_are(draw: Draw, by: Principal, task: Claimed, rate: float) -> Claimed:
+    """Return an ordinary task as a person sees it: blind now and then, for most checks are."""
+    is_decoy = task.answers is None and draw.is_decoy(task.task_id, by.name, rate)
+    return replace(task, blind=True) if is_decoy else task
 
 
 def _ending_together(tasks: Sequence[Claimed]) -> list[Claimed]:

@@ -4,20 +4,18 @@ Tasks and hidden checks are treated alike, and nothing in an answer tells them a
 ids, all leased at one moment.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
-import asyncpg
 from labelmill.runtime.postgres import Database
 
 from review_api.accounts.roles import Principal
 from review_api.gold.checks import claimed_check
+from review_api.gold.desk import as_checks_are
 from review_api.gold.draw import Draw
 from review_api.projects.in_force import InForce
 from review_api.tasks import sql as tasks_sql
 from review_api.tasks.skills import Entrance
-from review_api.tasks.store import Claimed
+from review_api.tasks.store import Claimed, TaskStore
 
 _MOST_TOLD: Final = 100
 
@@ -34,37 +32,30 @@ SELECT task_id FROM (
 
 # What is being answered at this moment is stepped over: no take-over waits for a decision.
 _TAKE_TASKS: Final = """
--- $1 reviewer, $2 seconds, $3 tasks
+-- $1 seconds, $2 reviewer, $3 tasks
 WITH mine AS MATERIALIZED (
     SELECT a.task_id, a.slot FROM unnest($3::bigint[]) AS k(task_id)
     CROSS JOIN LATERAL (
         SELECT h.task_id, h.slot FROM assignments h
-        WHERE h.task_id = k.task_id AND h.reviewer = $1 AND h.state = 'leased' AND h.lease_until > now()
+        WHERE h.task_id = k.task_id AND h.reviewer = $2 AND h.state = 'leased' AND h.lease_until > now()
         FOR UPDATE OF h SKIP LOCKED
     ) a
 ), leased AS (
     UPDATE assignments a
-    SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $2)
+    SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $1)
     FROM mine m WHERE a.task_id = m.task_id AND a.slot = m.slot
     RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
 )
-SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-       t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-       k.label AS kept, t.needed, l.pool, l.adjudicates
-FROM leased l
-JOIN tasks t USING (task_id)
-JOIN items i USING (project, item_id)
-JOIN routes r USING (project, item_id, guideline_version)
-LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $1
-""".replace("{fence}", tasks_sql.FENCE)
+{shown}
+""".replace("{fence}", tasks_sql.FENCE).replace("{shown}", tasks_sql.SHOWN)
 
 _TAKE_CHECKS: Final = """
--- $1 reviewer, $2 seconds, $3 checks
+-- $1 seconds, $2 reviewer, $3 checks
 WITH leased AS (
     UPDATE gold_checks c
-    SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $2)
+    SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $1)
     FROM unnest($3::bigint[]) AS k(task_id)
-    WHERE c.task_id = k.task_id AND c.reviewer = $1 AND c.label IS NULL AND c.lease_until > now()
+    WHERE c.task_id = k.task_id AND c.reviewer = $2 AND c.label IS NULL AND c.lease_until > now()
     RETURNING c.*
 )
 SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until, g.item_id,
@@ -88,9 +79,17 @@ class Hands:
     """Knows what people hold, and moves it from one of their windows to another."""
 
     def __init__(
-        self, database: Database, draw: Draw, in_force: InForce, entrance: Entrance, lease_seconds: float
+        self,
+        database: Database,
+        store: TaskStore,
+        draw: Draw,
+        *,
+        in_force: InForce,
+        entrance: Entrance,
+        lease_seconds: float,
     ) -> None:
         self._database = database
+        self._store = store
         self._draw = draw
         self._in_force = in_force
         self._entrance = entrance
@@ -112,23 +111,9 @@ class Hands:
         if not held:
             return []
         async with self._database.pool.acquire() as connection, connection.transaction():
-            taken = by.name, self._lease_seconds, held
+            taken = self._lease_seconds, by.name, held
             tasks = [Claimed(**row) for row in await connection.fetch(_TAKE_TASKS, *taken)]
             checks = [claimed_check(row) for row in await connection.fetch(_TAKE_CHECKS, *taken)]
-            tasks = await _with_answers(connection, tasks)
         rate = version.spec.review.gold.rate
-        shown = [self._shown(by, task, rate) for task in tasks]
+        shown = [as_checks_are(self._draw, by, task, rate) for task in await self._store.with_answers(tasks)]
         return sorted([*shown, *checks], key=lambda task: task.item_id)
-
-    def _shown(self, by: Principal, task: Claimed, rate: float) -> Claimed:
-        """An ordinary task is blind now and then, as at its claim: most checks are."""
-        decoy = rate > 0 and task.answers is None and self._draw.is_decoy(task.task_id, by.name, rate)
-        return replace(task, blind=True) if decoy else task
-
-
-async def _with_answers(connection: asyncpg.Connection, tasks: Sequence[Claimed]) -> list[Claimed]:
-    asked = [task.task_id for task in tasks if task.adjudicates]
-    answers: dict[int, list[str]] = {task_id: [] for task_id in asked}
-    for row in await connection.fetch(tasks_sql.ANSWERS, asked) if asked else []:
-        answers[row["task_id"]].append(row["label"])
-    return [replace(task, answers=answers.get(task.task_id)) for task in tasks]

@@ -72,9 +72,9 @@ class Gold:
             health=context.health,
             undo_seconds=settings.undo_seconds,
         )
-        draw = Draw(secrets.token_bytes(32))
+        tasks, draw = TaskStore(database), Draw(secrets.token_bytes(32))
         desk = GoldDesk(
-            Desk(TaskStore(database), in_force, entrance, context.metrics, settings),
+            Desk(tasks, in_force, entrance, context.metrics, settings),
             checks=checks,
             people=people,
             judge=judge,
@@ -84,7 +84,14 @@ class Gold:
             metrics=context.metrics,
             settings=settings,
         )
-        hands = Hands(database, draw, in_force, entrance, settings.lease_seconds)
+        hands = Hands(
+            database,
+            tasks,
+            draw,
+            in_force=in_force,
+            entrance=entrance,
+            lease_seconds=settings.lease_seconds,
+        )
         return cls(desk, hands, judge, store, checks, pauses, gate, people, in_force)
 
     def routers(self, access: Access, claim_most: int) -> list[APIRouter]:

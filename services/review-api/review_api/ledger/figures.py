@@ -5,6 +5,8 @@ from typing import Final
 
 from labelmill.runtime.postgres import Database
 
+from review_api.minutes import FIGURES, added
+
 # What is settled counts at once, also before its event has left: the outbox adds what the minutes lack. But
 # whether it agrees with the machine is told once it cannot be undone: whoever saw that it counts as a
 # correction could take it back, and a blind check would not be blind. A re-review is no task more: it is
@@ -74,40 +76,21 @@ WHERE project = $1 AND minute >= (extract(epoch FROM now()) * 1000)::bigint / 86
 """
 
 # A day's row keeps the sums of its minutes; a row at midnight is the day's already.
-_FOLD: Final = """
+_FOLD: Final = (
+    """
 WITH old AS (
     DELETE FROM minute_stats
     WHERE minute < (extract(epoch FROM now()) * 1000)::bigint - $1::bigint * 86400000
       AND minute % 86400000 <> 0
     RETURNING *
 )
-INSERT INTO minute_stats AS s
-SELECT project, minute - minute % 86400000, sum(items), sum(accepted), sum(requested), sum(decided),
-       sum(final_labels), sum(corrections), sum(audits), sum(audit_errors), sum(student_only), sum(llm_calls),
-       sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(human_seconds), sum(withdrawn),
-       sum(accepted_again), sum(requested_again), sum(withdrawn_again), sum(items_erased),
-       sum(accepted_erased), sum(requested_erased), sum(withdrawn_erased), sum(finals_erased),
-       sum(tasks_erased)
-FROM old GROUP BY 1, 2 ORDER BY 1, 2
-ON CONFLICT (project, minute) DO UPDATE
-SET items = s.items + EXCLUDED.items, accepted = s.accepted + EXCLUDED.accepted,
-    requested = s.requested + EXCLUDED.requested, decided = s.decided + EXCLUDED.decided,
-    final_labels = s.final_labels + EXCLUDED.final_labels, corrections = s.corrections + EXCLUDED.corrections,
-    audits = s.audits + EXCLUDED.audits, audit_errors = s.audit_errors + EXCLUDED.audit_errors,
-    student_only = s.student_only + EXCLUDED.student_only, llm_calls = s.llm_calls + EXCLUDED.llm_calls,
-    input_tokens = s.input_tokens + EXCLUDED.input_tokens,
-    output_tokens = s.output_tokens + EXCLUDED.output_tokens, cost_usd = s.cost_usd + EXCLUDED.cost_usd,
-    human_seconds = s.human_seconds + EXCLUDED.human_seconds, withdrawn = s.withdrawn + EXCLUDED.withdrawn,
-    accepted_again = s.accepted_again + EXCLUDED.accepted_again,
-    requested_again = s.requested_again + EXCLUDED.requested_again,
-    withdrawn_again = s.withdrawn_again + EXCLUDED.withdrawn_again,
-    items_erased = s.items_erased + EXCLUDED.items_erased,
-    accepted_erased = s.accepted_erased + EXCLUDED.accepted_erased,
-    requested_erased = s.requested_erased + EXCLUDED.requested_erased,
-    withdrawn_erased = s.withdrawn_erased + EXCLUDED.withdrawn_erased,
-    finals_erased = s.finals_erased + EXCLUDED.finals_erased,
-    tasks_erased = s.tasks_erased + EXCLUDED.tasks_erased
-"""
+INSERT INTO minute_stats AS s (project, minute, {figures})
+SELECT project, minute - minute % 86400000, {sums} FROM old GROUP BY 1, 2 ORDER BY 1, 2
+{added}
+""".replace("{figures}", ", ".join(FIGURES))
+    .replace("{sums}", ", ".join(f"sum({name})" for name in FIGURES))
+    .replace("{added}", added(FIGURES))
+)
 
 _ENOUGH_DECISIONS: Final = 50
 """From which on the time that a decision took, in the last days, is told."""

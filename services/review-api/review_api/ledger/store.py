@@ -18,6 +18,7 @@ from labelmill.runtime.postgres import Database
 from review_api.ledger import rows
 from review_api.ledger.counting import COLUMNS, Counts
 from review_api.ledger.records import Accepted, Requested, Routed, VoteCost
+from review_api.minutes import added
 from review_api.tasks.ordering import Place
 
 # `isinstance` of a msgspec struct asks an abstract base class each time: too slow for every item.
@@ -127,30 +128,14 @@ WHERE i.content_hash IS DISTINCT FROM k.content_hash OR i.ingested_at < k.ingest
 """
 
 _COUNT: Final = """
-INSERT INTO minute_stats AS s
-    (project, minute, items, accepted, requested, accepted_again, requested_again, final_labels, student_only,
-     llm_calls, input_tokens, output_tokens, cost_usd)
-SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, items, accepted, requested,
-       accepted_again, requested_again, final_labels, student_only, llm_calls, input_tokens, output_tokens,
-       cost_usd
+INSERT INTO minute_stats AS s (project, minute, {figures})
+SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, {figures}
 FROM unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::float8[]
-) AS c(project, items, accepted, requested, accepted_again, requested_again, final_labels, student_only,
-       llm_calls, input_tokens, output_tokens, cost_usd)
-ON CONFLICT (project, minute) DO UPDATE
-SET items = s.items + EXCLUDED.items,
-    accepted = s.accepted + EXCLUDED.accepted,
-    requested = s.requested + EXCLUDED.requested,
-    accepted_again = s.accepted_again + EXCLUDED.accepted_again,
-    requested_again = s.requested_again + EXCLUDED.requested_again,
-    final_labels = s.final_labels + EXCLUDED.final_labels,
-    student_only = s.student_only + EXCLUDED.student_only,
-    llm_calls = s.llm_calls + EXCLUDED.llm_calls,
-    input_tokens = s.input_tokens + EXCLUDED.input_tokens,
-    output_tokens = s.output_tokens + EXCLUDED.output_tokens,
-    cost_usd = s.cost_usd + EXCLUDED.cost_usd
-"""
+) AS c(project, {figures})
+{added}
+""".replace("{figures}", ", ".join(COLUMNS)).replace("{added}", added(COLUMNS))
 
 
 class Route(NamedTuple):

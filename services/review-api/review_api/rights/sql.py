@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from review_api.minutes import added
+
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/erasing', 0))"
 """Waits until no batch of the ledger is being written, and keeps others out: each sees the tombstones."""
 
@@ -54,12 +56,15 @@ INSERT INTO erased (item_hash, erasure_id) SELECT unnest($1::text[]), $2 ON CONF
 
 OUTBOX: Final = "SELECT outbox_id FROM outbox WHERE task_id = ANY($1::bigint[])"
 
+_TAKEN_OFF: Final = (
+    "items_erased", "accepted_erased", "requested_erased", "withdrawn_erased", "finals_erased",
+    "tasks_erased",
+)  # fmt: skip
+
 # The items count no more, by their first routes; tasks that people had not settled must not be waited for.
 # LATERAL with LIMIT keeps these as look-ups by key.
 FIGURES: Final = """
-INSERT INTO minute_stats AS s
-    (project, minute, items_erased, accepted_erased, requested_erased, withdrawn_erased, finals_erased,
-     tasks_erased)
+INSERT INTO minute_stats AS s (project, minute, {figures})
 SELECT k.project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint, count(i.here),
        count(*) FILTER (WHERE r.outcome = 'accepted'), count(*) FILTER (WHERE r.outcome = 'requested'),
        count(*) FILTER (WHERE r.outcome = 'requested' AND t.here IS NULL), count(f.here),
@@ -84,14 +89,8 @@ CROSS JOIN LATERAL (
     WHERE t.project = k.project AND t.item_id = k.item_id AND t.label IS NULL
 ) u
 GROUP BY k.project ORDER BY k.project
-ON CONFLICT (project, minute) DO UPDATE
-SET items_erased = s.items_erased + EXCLUDED.items_erased,
-    accepted_erased = s.accepted_erased + EXCLUDED.accepted_erased,
-    requested_erased = s.requested_erased + EXCLUDED.requested_erased,
-    withdrawn_erased = s.withdrawn_erased + EXCLUDED.withdrawn_erased,
-    finals_erased = s.finals_erased + EXCLUDED.finals_erased,
-    tasks_erased = s.tasks_erased + EXCLUDED.tasks_erased
-"""
+{added}
+""".replace("{figures}", ", ".join(_TAKEN_OFF)).replace("{added}", added(_TAKEN_OFF))
 
 BY_TASK: Final = {
     "late_decisions": "DELETE FROM late_decisions WHERE task_id = ANY($1::bigint[])",

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -75,17 +75,7 @@ class Desk:
         if not claimed:
             await self._store.reopen_expired(project)
             claimed = await self._store.claim(project, by.name, pools, seconds, count)
-        return self._remember(by, project, await self._with_answers(claimed))
-
-    async def _with_answers(self, claimed: list[Claimed]) -> list[Claimed]:
-        """Give those who adjudicate what others have answered."""
-        asked = [task.task_id for task in claimed if task.adjudicates]
-        if not asked:
-            return claimed
-        answers = await self._store.answers(asked)
-        return [
-            replace(task, answers=answers.get(task.task_id)) if task.adjudicates else task for task in claimed
-        ]
+        return self._remember(by, project, await self._store.with_answers(claimed))
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 404 or 409."""

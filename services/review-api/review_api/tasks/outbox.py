@@ -12,6 +12,7 @@ from labelmill.events import Decision, Vote
 from labelmill.runtime.postgres import Database
 
 from review_api.alone import alone
+from review_api.minutes import added
 
 # Marking rows as leaving conflicts with an undo that deletes them: one of the two waits and sees the other.
 _TAKE_DUE: Final = """
@@ -45,6 +46,8 @@ LEFT JOIN rereviews x ON x.task_id = t.task_id
 ORDER BY o.outbox_id
 """
 
+_COUNTED: Final = ("decided", "final_labels", "corrections", "audits", "audit_errors", "human_seconds")
+
 DONE: Final = """
 WITH gone AS (
     DELETE FROM outbox WHERE outbox_id = ANY($1::bigint[]) RETURNING *
@@ -58,21 +61,14 @@ WITH gone AS (
     FROM gone g JOIN tasks t USING (task_id) WHERE g.again AND x.task_id = g.task_id
 )
 -- A re-review costs time; the rest has been counted when the task first settled.
-INSERT INTO minute_stats AS s
-    (project, minute, decided, final_labels, corrections, audits, audit_errors, human_seconds)
+INSERT INTO minute_stats AS s (project, minute, {figures})
 SELECT project, (extract(epoch FROM date_trunc('minute', now())) * 1000)::bigint,
        count(*) FILTER (WHERE NOT again), count(*) FILTER (WHERE replaced IS NULL),
        count(*) FILTER (WHERE correction AND NOT again), count(*) FILTER (WHERE audit),
        count(*) FILTER (WHERE audit AND correction), sum(human_seconds)
 FROM gone GROUP BY project ORDER BY project
-ON CONFLICT (project, minute) DO UPDATE
-SET decided = s.decided + EXCLUDED.decided,
-    final_labels = s.final_labels + EXCLUDED.final_labels,
-    corrections = s.corrections + EXCLUDED.corrections,
-    audits = s.audits + EXCLUDED.audits,
-    audit_errors = s.audit_errors + EXCLUDED.audit_errors,
-    human_seconds = s.human_seconds + EXCLUDED.human_seconds
-"""
+{added}
+""".replace("{figures}", ", ".join(_COUNTED)).replace("{added}", added(_COUNTED))
 
 _SLICE: Final = 50
 """About a millisecond's work."""

@@ -19,6 +19,18 @@ CLAIM_WINDOW: Final = 200
 Who has decided much of what others have yet to decide would otherwise step over all of it at each claim.
 """
 
+SHOWN: Final = """
+    SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
+           t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
+           k.label AS kept, t.needed, l.pool, l.adjudicates
+    FROM leased l
+    JOIN tasks t USING (task_id)
+    JOIN items i USING (project, item_id)
+    JOIN routes r USING (project, item_id, guideline_version)
+    LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
+"""
+"""What a person ($2) is handed, of the assignments `leased`: the columns of `Claimed`."""
+
 _CLAIM: Final = """
 -- $1 project, $2 reviewer, $3 seconds; the rest says where to search
 -- A lease need not survive a crash of the database: who held it is told that it is lost. So the claim does
@@ -55,18 +67,9 @@ WITH unhurried AS MATERIALIZED (
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
     RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
-), shown AS (
-    SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-           t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-           k.label AS kept, t.needed, l.pool, l.adjudicates
-    FROM leased l
-    JOIN tasks t USING (task_id)
-    JOIN items i USING (project, item_id)
-    JOIN routes r USING (project, item_id, guideline_version)
-    LEFT JOIN late_decisions k ON k.task_id = l.task_id AND k.reviewer = $2
-)
+), shown AS ({shown})
 SELECT shown.* FROM unhurried LEFT JOIN shown ON true
-""".replace("{fence}", FENCE)
+""".replace("{fence}", FENCE).replace("{shown}", SHOWN)
 
 # One pool after the other. What is begun is finished first: a final label is worth more than two halves.
 _FROM_THE_HEAD: Final = """

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -188,12 +188,18 @@ class TaskStore:
             self._places[key] = tuple(place)
         return None if found["task_id"] is None else found
 
-    async def answers(self, task_ids: Sequence[int]) -> dict[int, list[str]]:
-        """Return what people have answered to tasks so far, as JSON, without who and in no order of time."""
-        found: dict[int, list[str]] = {}
-        for row in await self._database.pool.fetch(sql.ANSWERS, task_ids):
-            found.setdefault(row["task_id"], []).append(row["label"])
-        return found
+    async def with_answers(self, tasks: list[Claimed]) -> list[Claimed]:
+        """Return tasks with what people have answered to those between whom an expert is to decide: without
+        who, and in no order of time."""
+        asked = [task.task_id for task in tasks if task.adjudicates]
+        if not asked:
+            return tasks
+        answers: dict[int, list[str]] = {}
+        for row in await self._database.pool.fetch(sql.ANSWERS, asked):
+            answers.setdefault(row["task_id"], []).append(row["label"])
+        return [
+            replace(task, answers=answers.get(task.task_id)) if task.adjudicates else task for task in tasks
+        ]
 
     async def reopen_expired(self, project: str) -> int:
         """Give back the tasks whose lease has run out; return how many."""

@@ -121,7 +121,6 @@ _NEXT_OF: Final = """
 """
 
 # A task has up to twelve open parts, one a decision: it is shown once, where its first part stands.
-
 NEXT: Final = """
 -- $1 project, $2 how many, $3 pool
 SELECT n.task_id, n.begun, n.again, n.priority < 0 AS in_front, n.parts AS open, t.item_id,

@@ -9,6 +9,7 @@ from labelmill.events import LabelScored, Vote
 from labelmill.policy import COVERABLE
 from labelmill.runtime.postgres import Database
 
+from review_api.minutes import added
 from review_api.tasks.covering import Waiting
 
 # In the order of the queue's index, so that each call goes on where the last one ended.
@@ -62,13 +63,10 @@ WITH free AS (
                  AND r.guideline_version < t.guideline_version
            )), (SELECT count(*) FROM final)
     FROM tasks_gone t GROUP BY t.project
-    ON CONFLICT (project, minute) DO UPDATE
-    SET withdrawn = s.withdrawn + EXCLUDED.withdrawn,
-        withdrawn_again = s.withdrawn_again + EXCLUDED.withdrawn_again,
-        final_labels = s.final_labels + EXCLUDED.final_labels
+    {added}
 )
 SELECT count(*) FROM tasks_gone
-"""
+""".replace("{added}", added(("withdrawn", "withdrawn_again", "final_labels")))
 
 Place = tuple[str, float, int]
 

@@ -18,12 +18,12 @@ export function rolesInWords(roles) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-// A list that is fetched at the start and after every change; null before the first answer.
-export function useList(path, name, onExpired) {
-  const [list, setList] = useState(null);
+// What is fetched at the start and after every change; null before the first answer.
+export function useLoaded(path, onExpired) {
+  const [found, setFound] = useState(null);
   const load = useCallback(async () => {
     try {
-      setList((await call("GET", path))[name]);
+      setFound(await call("GET", path));
     } catch (error) {
       if (error.status === 401) onExpired();
     }
@@ -31,7 +31,7 @@ export function useList(path, name, onExpired) {
   useEffect(() => {
     load();
   }, [load]);
-  return [list, load];
+  return [found, load];
 }
 
 // Returns `act(work)`, which does what changes something, reloads, and gives the answer (null if it was refused), and the

@@ -3,7 +3,7 @@ import { html, useRef, useState } from "./ui.js";
 import { mount } from "./page.js";
 import { call, segment } from "./http.js";
 import { AuditLog } from "./audit.js";
-import { EXPIRIES, Problem, RoleChoice, Secret, rolesInWords, useAction, useList } from "./forms.js";
+import { EXPIRIES, Problem, RoleChoice, Secret, rolesInWords, useAction, useLoaded } from "./forms.js";
 import { dateTime, plural } from "./format.js";
 import { mayManage } from "./session.js";
 import { Blank } from "./shell.js";
@@ -21,7 +21,8 @@ function People({ account, project, onExpired }) {
 function Managed({ account, project, onExpired }) {
   const admin = account.roles.includes("admin");
   const path = pathOf(project, "members");
-  const [members, load] = useList(path, "members", onExpired);
+  const [found, load] = useLoaded(path, onExpired);
+  const members = found?.members ?? null;
   return html`<main class="page narrow people">
     <h1>People</h1>
     <${Members} account=${account} admin=${admin} path=${path} members=${members} load=${load} onExpired=${onExpired} />
@@ -88,7 +89,8 @@ function Member({ member, fixed, onRoles, onRemove }) {
 }
 
 function Invitations({ admin, path, onExpired }) {
-  const [invitations, load] = useList(path, "invitations", onExpired);
+  const [found, load] = useLoaded(path, onExpired);
+  const invitations = found?.invitations ?? null;
   const [act, problem] = useAction(load, onExpired);
   const [link, setLink] = useState("");
   const form = useRef(null);

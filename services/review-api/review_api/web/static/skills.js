@@ -1,29 +1,13 @@
 // Who has which skill: managers grant skills and take them away. The project's file says which tasks take one.
-import { html, useCallback, useEffect, useRef, useState } from "./ui.js";
-import { Problem, useAction } from "./forms.js";
+import { html, useRef, useState } from "./ui.js";
+import { Problem, useAction, useLoaded } from "./forms.js";
 import { call, segment } from "./http.js";
 import { Icon } from "./icons.js";
 
 const EXPERT = "expert";
 
-// `skills` are all that there are to grant, `grants` say who has which; null before the first answer.
-function useSkills(path, onExpired) {
-  const [found, setFound] = useState(null);
-  const load = useCallback(async () => {
-    try {
-      setFound(await call("GET", path));
-    } catch (error) {
-      if (error.status === 401) onExpired();
-    }
-  }, [path]);
-  useEffect(() => {
-    load();
-  }, [load]);
-  return [found, load];
-}
-
 export function Skills({ project, path, members, onExpired }) {
-  const [found, load] = useSkills(path, onExpired);
+  const [found, load] = useLoaded(path, onExpired); // `skills` are all that there are to grant, `grants` say who has which
   const [act, problem] = useAction(load, onExpired);
   const [said, setSaid] = useState("");
   const form = useRef(null);
