@@ -1,6 +1,7 @@
 """Which definition a decision is held to: the one in force, whenever its task was claimed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -37,6 +38,7 @@ class Tasks:
         self.verdicts: list[Verdict] = []
         self.swept: list[str] = []
         self.asked: list[int] = []
+        self.task = TASK
 
     async def with_answers(self, tasks: list[Claimed]) -> list[Claimed]:
         return tasks
@@ -45,7 +47,7 @@ class Tasks:
         self, project: str, reviewer: str, pools: Sequence[str], seconds: float, count: int
     ) -> list[Claimed]:
         assert pools == [""]
-        return [TASK]
+        return [self.task]
 
     async def reopen_expired(self, project: str) -> int:
         self.swept.append(project)
@@ -53,7 +55,7 @@ class Tasks:
 
     async def facts(self, task_id: int) -> Facts:
         self.asked.append(task_id)
-        return Facts("p", 1)
+        return Facts("p", 1, self.task.guideline_version)
 
     async def decide_alone(self, lease: Lease, verdict: Verdict) -> Standing:
         self.verdicts.append(verdict)
@@ -81,6 +83,19 @@ async def test_a_label_that_is_new_since_the_claim_is_taken_under_the_new_guidel
     assert [(verdict.label, verdict.guideline_version) for verdict in tasks.verdicts] == [('"c"', 2)]
     with pytest.raises(ApiError, match="invalid_label"):
         await desk.decide(ADA, 7, "1", "d")
+
+
+async def test_a_task_made_under_a_new_guideline_is_not_decided_under_the_old_one() -> None:
+    """A campaign waits for labels by the guideline that it asks under: one by an older would be none."""
+    tasks, projects = Tasks(), Projects()
+    desk = desk_of(tasks, projects)
+    await desk.claim(ADA, "p", 1)
+    projects.version = Version(2, 2, SPEC)
+    await desk.decide(ADA, 7, "1", "a")
+    tasks.task = replace(TASK, fence=2, guideline_version=2)
+    await desk.claim(ADA, "p", 1)
+    await desk.decide(ADA, 7, "2", "a")
+    assert [verdict.guideline_version for verdict in tasks.verdicts] == [1, 2], "the first is remembered"
 
 
 async def test_a_made_up_project_is_refused_before_anything_is_done_for_it() -> None:

@@ -16,14 +16,15 @@ class InForce:
         self._store = store
         self._known: dict[str, tuple[Version, float]] = {}
 
-    async def get(self, project: str, *, afresh: bool = False) -> Version:
-        """Return a project's version in force, not older than moments; `afresh`, than now.
+    async def get(self, project: str, *, afresh: bool = False, at_least: int = 0) -> Version:
+        """Return a project's version in force, not older than moments; `afresh`, than now. What is remembered
+        is not enough, either, if its guideline is older than `at_least`, of which the caller has heard.
 
         Raises ApiError 404 if there is no such project.
         """
         now = time.monotonic()
         known = self._known.get(project)
-        if known is not None and now < known[1] and not afresh:
+        if known is not None and now < known[1] and not afresh and known[0].guideline_version >= at_least:
             return known[0]
         version = await self._store.get(project)
         if version is None:

@@ -30,14 +30,16 @@ def check_role(by: Principal, task_id: int, project: str) -> None:
         raise unknown_task(task_id)  # not 403: that would tell in which projects there are tasks
 
 
-async def validated(in_force: InForce, label: Label, project: str) -> tuple[Label, Version]:
+async def validated(
+    in_force: InForce, label: Label, project: str, asked_under: int = 0
+) -> tuple[Label, Version]:
     """Return the label as its kind takes it, and the version that it is valid under: the one in force,
-    whenever the task was claimed. One that is refused may be new: then what is remembered of the project is
-    not enough.
+    whenever the task was claimed, and none with a guideline before the one that was `asked_under`. A label
+    that is refused may be new: then what is remembered of the project is not enough.
 
     Raises ApiError 422 `invalid_label`.
     """
-    version = await in_force.get(project)
+    version = await in_force.get(project, at_least=asked_under)
     try:
         return _checked(label, version), version
     except InvalidLabel:

@@ -130,7 +130,7 @@ class Desk:
         held = lease_of(by, task_id, lease)
         facts = await self._facts(held)
         check_role(by, held.task_id, facts.project)
-        valid, version = await validated(self._in_force, label, facts.project)
+        valid, version = await validated(self._in_force, label, facts.project, facts.guideline_version)
         hold = self._settings.undo_seconds if by.on_page else 0.0
         standing = await self._store_decision(held, valid, version, facts.needed, hold)
         if standing is None:
@@ -182,7 +182,8 @@ class Desk:
         if len(self._known) + len(tasks) > _MOST_KNOWN:
             self._known.clear()
         for task in tasks:
-            self._known[Lease(task.task_id, by.name, task.fence)] = Facts(project, task.needed)
+            facts = Facts(project, task.needed, task.guideline_version)
+            self._known[Lease(task.task_id, by.name, task.fence)] = facts
         return tasks
 
     async def _late(self, held: Lease, label: Label) -> Decided:

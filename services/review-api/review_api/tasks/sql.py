@@ -22,7 +22,7 @@ Who has decided much of what others have yet to decide would otherwise step over
 SHOWN: Final = """
     SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
            t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-           k.label AS kept, t.needed, l.pool, l.adjudicates
+           k.label AS kept, t.needed, l.pool, l.adjudicates, t.guideline_version
     FROM leased l
     JOIN tasks t USING (task_id)
     JOIN items i USING (project, item_id)
@@ -161,7 +161,7 @@ INSERT INTO late_decisions (task_id, reviewer, label) VALUES ($1, $2, $3)
 ON CONFLICT (task_id, reviewer) DO UPDATE SET label = EXCLUDED.label, received_at = now()
 """
 
-FACTS: Final = "SELECT project, needed FROM tasks WHERE task_id = $1"
+FACTS: Final = "SELECT project, needed, guideline_version FROM tasks WHERE task_id = $1"
 
 LABELS: Final = "SELECT label FROM decisions WHERE task_id = $1 ORDER BY decided_at, slot"
 

@@ -35,7 +35,7 @@ class Claimed:
 
     `lease_until` is in Unix milliseconds; `metadata`, `label`, `kept` and `answers` are JSON. `answers` are
     those of the people between whom an expert is to decide; None if this is no such task. `training`: it is
-    gold, and the person knows.
+    gold, and the person knows. `guideline_version` is the one that the task was made under; gold has none.
     """
 
     task_id: int
@@ -54,6 +54,7 @@ class Claimed:
     adjudicates: bool = False
     answers: list[str] | None = None
     training: bool = False
+    guideline_version: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Facts:
 
     project: str
     needed: int
+    guideline_version: int
 
 
 @dataclass(frozen=True)
