@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import pytest
 from labelmill.topics import REVIEWS_DECIDED
+from review_api.tasks.sql import IS_SPARE
 
 from .gold_support import (
     RIGHT,
@@ -90,6 +91,30 @@ async def test_no_lease_tells_which_of_those_claimed_together_are_checks(review:
     assert len(checks_last) >= 10  # 19 or 20 expected: all six are of one kind once in 32 times
     assert not all(checks_last)  # each time, that happens by chance once in a thousand million times
     await close([ann])
+
+
+async def test_the_numbers_of_checks_lie_among_those_of_the_tasks_around_them(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(60)
+    await put(review, *texts(30))
+    await review.database.execute("SELECT nextval('task_ids') FROM generate_series(1, 5000)")
+    people = [await review.account(f"numbers-{name}", "reviewer") for name in ("ann", "bea")]
+    given = [
+        task for _ in range(5) for one in await asyncio.gather(*map(review.claim, people)) for task in one
+    ]
+    given += [task for person in people for task in await review.claim(person, 12)]
+    numbers: dict[bool, list[int]] = {True: [], False: []}
+    for task in given:
+        numbers[task["content"].startswith("gold text")].append(task["task_id"])
+    tasks, hidden = numbers[False], numbers[True]
+    assert tasks
+    assert hidden
+    assert min(tasks) - 200 <= min(hidden) <= max(hidden) <= max(tasks) + 200
+    assert len(set(tasks + hidden)) == len(given)
+    query = f"SELECT n FROM unnest($1::bigint[]) AS n WHERE {IS_SPARE.format(number='n')}"
+    spare = {row["n"] for row in await review.database.fetch(query, tasks + hidden)}
+    assert spare == set(hidden), "no task that comes later gets the number of a check"
+    await close(people)
 
 
 def _shape(value: Any) -> Any:

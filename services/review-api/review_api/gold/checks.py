@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -12,6 +12,8 @@ from review_api.gold import sql
 from review_api.gold.records import Check, Purpose
 from review_api.gold.store import as_text
 from review_api.tasks.store import Claimed, Lease, Subject
+
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,21 @@ class CheckStore:
         purpose: Purpose,
         *,
         pool: str,
+        among: Sequence[str],
         place: int,
         needed: int,
         seconds: float,
     ) -> Claimed | None:
         """Hand out a check, or one that was given back; None if it cannot be had (any more). `pool` is where
-        a task with this item would lie."""
-        row = await self._database.pool.fetchrow(
-            sql.CLAIM, gold_id, reviewer, purpose, place, needed, seconds, pool
-        )
-        return None if row is None else claimed_check(row)
+        a task with this item would lie, `among` are the pools of the tasks that it passes for one of."""
+        arguments = gold_id, reviewer, purpose, place, needed, seconds, pool, among
+        for _ in range(_TRIES):
+            try:
+                row = await self._database.pool.fetchrow(sql.CLAIM, *arguments)
+            except asyncpg.UniqueViolationError:
+                continue  # somebody else's check took the number meanwhile
+            return None if row is None else claimed_check(row)
+        return None
 
     async def extend(self, lease: Lease, seconds: float) -> int | None:
         """Extend a lease that is still held; return its new end in Unix milliseconds, or None."""

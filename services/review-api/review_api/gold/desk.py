@@ -95,7 +95,7 @@ class GoldDesk:
             reads = by.may(("manager",), project)
             hidden = [] if reads else [gold_id for gold_id in free if not record.is_given_away(gold_id)]
             return await self._mixed(by, version, pools, hidden, count)
-        return await self._hand_out(by, version, free, count, "training")
+        return await self._hand_out(by, version, free, count, purpose="training", pools=pools)
 
     async def claim_for_skill(self, by: Principal, project: str, skill: str, count: int) -> list[Claimed]:
         """Lease up to `count` gold tasks that qualify for a skill. Raises ApiError: 404; 403 of a gate."""
@@ -107,7 +107,7 @@ class GoldDesk:
         record, now = await self._people.record(project, by.name), _now()
         free = suitable(items, record, version.spec, pools, now, skill=skill)
         ordered = in_turn(self._draw, by.name, free, record, now)
-        return await self._hand_out(by, version, ordered, count, "qualification")
+        return await self._hand_out(by, version, ordered, count, purpose="qualification", pools=pools)
 
     async def heartbeat(self, by: Principal, task_id: int, lease: str) -> int:
         """Extend a lease and return its new end in Unix milliseconds. Raises ApiError 404, 409."""
@@ -218,7 +218,7 @@ class GoldDesk:
         if len(tasks) < count - wanted:
             wanted = len(back)
         try:
-            checks = await self._hand_out(by, version, free, wanted, "check")
+            checks = await self._hand_out(by, version, free, wanted, purpose="check", pools=pools)
         except Exception as error:
             # The tasks are leased: lost with the answer, they would lie idle until their leases end.
             if not tasks:
@@ -239,16 +239,24 @@ class GoldDesk:
         return task if task.task_id in self._ours else as_checks_are(self._draw, by, task, rate)
 
     async def _hand_out(
-        self, by: Principal, version: Version, free: Sequence[int], count: int, purpose: Purpose
+        self,
+        by: Principal,
+        version: Version,
+        free: Sequence[int],
+        count: int,
+        *,
+        purpose: Purpose,
+        pools: Sequence[str],
     ) -> list[Claimed]:
-        """Hand out up to `count` checks of `free`; one that another process gave this person just now is
-        stepped over. What fails after the first takes nothing away of what was handed out."""
+        """Hand out up to `count` checks of `free`, among the tasks of `pools`; one that another process gave
+        this person just now is stepped over. What fails after the first takes nothing away of what was handed
+        out."""
         handed: list[Claimed] = []
         for gold_id in free[: count * _TRIES]:
             if len(handed) == count:
                 break
             try:
-                task = await self._claim(by, version, gold_id, purpose)
+                task = await self._claim(by, version, gold_id, purpose, pools)
             except Exception as error:
                 if not handed:
                     raise
@@ -258,14 +266,16 @@ class GoldDesk:
                 handed.append(task)
         return handed
 
-    async def _claim(self, by: Principal, version: Version, gold_id: int, purpose: Purpose) -> Claimed | None:
+    async def _claim(
+        self, by: Principal, version: Version, gold_id: int, purpose: Purpose, pools: Sequence[str]
+    ) -> Claimed | None:
         project, needed = version.spec.project, version.spec.policy.decisions_per_task
         place = self._draw.place(gold_id, by.name, needed)
         seconds = self._settings.lease_seconds
         metadata = {item.gold_id: item.metadata for item in await self._people.gold(project)}
         pool = Pools.of(version.spec.review).pool(None, metadata.get(gold_id, {}))
         task = await self._checks.claim(
-            gold_id, by.name, purpose, pool=pool, place=place, needed=needed, seconds=seconds
+            gold_id, by.name, purpose, pool=pool, among=pools, place=place, needed=needed, seconds=seconds
         )
         if task is None:
             self._people.forget(project, by.name)

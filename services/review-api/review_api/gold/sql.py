@@ -3,7 +3,7 @@
 from typing import Final
 
 from review_api.items.blind import withheld
-from review_api.tasks.sql import FENCE
+from review_api.tasks.sql import FENCE, IS_SPARE
 
 ITEM_SAMPLE: Final = "SELECT item_id FROM items WHERE project = $1 ORDER BY project, item_id LIMIT 1"
 
@@ -152,10 +152,29 @@ SELECT EXISTS (
 )
 """
 
+# One of the nearest spare numbers around the task that comes next; at random, for others draw here as well.
+_NUMBER: Final = """
+SELECT number FROM (
+    SELECT n.number
+    FROM (
+        SELECT a.task_id FROM unnest($8::text[]) AS p(pool)
+        CROSS JOIN LATERAL (
+            SELECT task_id FROM assignments
+            WHERE project = g.project AND pool = p.pool AND state = 'open'
+            ORDER BY begun, priority, task_id, slot LIMIT 1
+        ) a LIMIT 1
+    ) t
+    CROSS JOIN LATERAL generate_series(greatest(1, t.task_id - 200), t.task_id + 200) AS n(number)
+    WHERE {is_spare} AND NOT EXISTS (SELECT FROM gold_checks c WHERE c.task_id = n.number OFFSET 0)
+      AND NOT EXISTS (SELECT FROM tasks o WHERE o.task_id = n.number OFFSET 0)
+    ORDER BY abs(n.number - t.task_id) LIMIT 8
+) near ORDER BY random() LIMIT 1
+""".replace("{is_spare}", IS_SPARE.format(number="n.number"))
+
 # The machine's label is shown where it is wrong and the item waited for people like any other: see
 # docs/decisions/0022-gold.md.
 CLAIM: Final = """
--- $1 gold, $2 reviewer, $3 purpose, $4 place, $5 needed, $6 seconds, $7 pool
+-- $1 gold, $2 reviewer, $3 purpose, $4 place, $5 needed, $6 seconds, $7 pool, $8 the pools that are searched
 WITH unhurried AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), shown AS (
@@ -179,9 +198,9 @@ WITH unhurried AS MATERIALIZED (
     INSERT INTO gold_checks AS c
         (task_id, gold_id, project, reviewer, purpose, suggested, pool, place, needed, fence, leased_at,
          lease_until)
-    SELECT nextval('task_ids'), gold_id, project, $2, $3, suggested, $7, $4, $5, {fence}, now(),
-           now() + make_interval(secs => $6)
-    FROM shown, unhurried WHERE content IS NOT NULL
+    SELECT coalesce(({number}), nextval('task_ids')), gold_id, project, $2, $3, suggested, $7, $4, $5,
+           {fence}, now(), now() + make_interval(secs => $6)
+    FROM shown g, unhurried WHERE content IS NOT NULL
     ON CONFLICT (gold_id, reviewer) DO UPDATE
     SET purpose = EXCLUDED.purpose, suggested = EXCLUDED.suggested, pool = EXCLUDED.pool,
         fence = EXCLUDED.fence,
@@ -193,7 +212,7 @@ SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS
        s.content, s.metadata, l.suggested, l.purpose, s.label, s.confidence, s.reasons, l.late AS kept,
        l.needed, l.pool
 FROM leased l JOIN shown s USING (gold_id)
-""".replace("{fence}", FENCE)
+""".replace("{fence}", FENCE).replace("{number}", _NUMBER)
 
 EXTEND: Final = """
 UPDATE gold_checks SET lease_until = now() + make_interval(secs => $4)

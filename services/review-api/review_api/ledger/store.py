@@ -20,6 +20,7 @@ from review_api.ledger.counting import COLUMNS, Counts
 from review_api.ledger.records import Accepted, Requested, Routed, VoteCost
 from review_api.minutes import added
 from review_api.tasks.ordering import Place
+from review_api.tasks.sql import IS_SPARE
 
 # `isinstance` of a msgspec struct asks an abstract base class each time: too slow for every item.
 
@@ -126,6 +127,10 @@ LEFT JOIN LATERAL (
 ) i ON true
 WHERE i.content_hash IS DISTINCT FROM k.content_hash OR i.ingested_at < k.ingested_at
 """
+
+_NUMBERS: Final = """
+SELECT number FROM (SELECT nextval('task_ids') AS number FROM generate_series(1, $1)) d WHERE NOT {is_spare}
+""".replace("{is_spare}", IS_SPARE.format(number="number"))
 
 _COUNT: Final = """
 INSERT INTO minute_stats AS s (project, minute, {figures})
@@ -424,15 +429,24 @@ async def _copy_tasks(
 ) -> None:
     if not routes:
         return
-    fetched = await connection.fetch("SELECT nextval('task_ids') FROM generate_series(1, $1)", len(routes))
+    numbers = await _numbers(connection, len(routes))
     tasks: list[rows.Row] = []
     assignments: list[rows.Row] = []
-    for (task_id,), route in zip(fetched, routes, strict=True):
+    for task_id, route in zip(numbers, routes, strict=True):
         event, place = cast("Requested", route.event), cast("Place", route.place)
         tasks.append(rows.task_row(event, task_id, route.record.partition, now_ms))
         assignments += rows.assignment_rows(event, task_id, place, item_is_here=_key(route) not in early)
     await _copy_into(connection, "tasks", rows.TASK_COLUMNS, tasks)
     await _copy_into(connection, "assignments", rows.ASSIGNMENT_COLUMNS, assignments)
+
+
+async def _numbers(connection: asyncpg.Connection, count: int) -> list[int]:
+    """Return new numbers of tasks, ascending; a quarter of what is drawn is spare."""
+    numbers: list[int] = []
+    while len(numbers) < count:
+        drawn = await connection.fetch(_NUMBERS, (count - len(numbers)) * 4 // 3 + 1)
+        numbers += [row["number"] for row in drawn]
+    return numbers[:count]
 
 
 async def _copy_into(

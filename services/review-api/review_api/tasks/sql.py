@@ -13,6 +13,9 @@ FENCE: Final = "uuid_hash_extended(gen_random_uuid(), 0) & 9007199254740991"
 """A new fence, of 53 bits of chance: that no lease of a task ever has that of another is as good as certain,
 and their order tells nothing of what was handed out when (docs/decisions/0022)."""
 
+IS_SPARE: Final = "hashint8extended({number}, (SELECT seed FROM numbering)) & 3 = 0"
+"""Whether a number of the sequence is kept for hidden checks (docs/decisions/0022)."""
+
 CLAIM_WINDOW: Final = 200
 """How many open assignments one search looks at, at most.
 
