@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .test_item_page import PAYLOAD, scan, sign_in_as_manager
+from .test_quality_page import put as put_gold
 from .workplace import Item, Reviewer, Workplace, apply
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -119,3 +120,33 @@ async def test_an_empty_queue_says_so(work: Workplace, reviewer: Reviewer) -> No
     page = await sign_in_as_manager(work, reviewer, "/queue")
     await expect(page.get_by_text("Nothing waits here.")).to_be_visible()
     await expect(page.locator("[data-tile='Oldest waiting'] .tile-value")).to_have_text("–")
+
+
+async def test_what_nobody_may_take_is_told_to_managers_and_reviewers(
+    work: Workplace, reviewer: Reviewer, open_page: Open
+) -> None:
+    skills = [{"name": "medical", "metadata": {"field": ["med"]}, "gold_needed": 2}]
+    await apply(work, {"review": {"skills": skills}})
+    await work.add([Item(f"q{n}", f"what a dose, {n}", metadata={"field": "med"}) for n in range(12)])
+    manager = await sign_in_as_manager(work, await open_page(), "/queue")
+    notice = manager.get_by_role("region", name="Nobody may take 12 tasks")
+    await expect(notice).to_contain_text("12 tasks need the skill medical; nobody has it.")
+    await expect(manager.locator("[data-tile='Work that waits']")).to_contain_text("nobody may take it")
+    await expect(notice.get_by_role("link", name="People")).to_have_attribute(
+        "href", f"/people?project={work.project}"
+    )
+
+    page = reviewer.page
+    await reviewer.sign_in(work)
+    await expect(page.get_by_role("heading", name="What waits needs a skill")).to_be_visible()
+    wanted = page.get_by_role("list", name="Skills wanted")
+    await expect(wanted).to_contain_text("the skill medical. A manager of the project grants it.")
+    gold = {"content": "a dose a day", "label": "positive", "explanation": "it is", "skill": "medical"}
+    await put_gold(work, gold)
+    await page.reload()
+    await wanted.get_by_role("link", name="qualify for medical").click()
+    await reviewer.sees("a dose a day")
+
+    granted = await work.admin.put(f"/v1/projects/{work.project}/skills/medical/{work.reviewer}")
+    granted.raise_for_status()
+    await expect(notice).to_have_count(0)

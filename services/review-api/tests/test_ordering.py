@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from labelmill.projects import ProjectSpec, project_from
 from review_api.tasks.ordering import Facts, Places, vote_entropy
-from review_api.tasks.pools import Pools, for_experts, is_sensitive, of_person
+from review_api.tasks.pools import Pools, for_experts, is_sensitive, of_person, out_of_reach
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -145,6 +145,18 @@ def test_people_search_the_rarest_work_first() -> None:
         "",
         "!",
     ]
+
+
+def test_what_takes_a_skill_that_a_person_lacks_is_out_of_their_reach() -> None:
+    known = ["law", "spanish"]
+    assert out_of_reach([], known, sensitive=False) == ["expert", "law", "spanish"]
+    assert out_of_reach(["law", "gone"], known, sensitive=True) == [
+        "expert",
+        "expert!",
+        "spanish",
+        "spanish!",
+    ]
+    assert out_of_reach(["expert", *known], known, sensitive=True) == []
 
 
 def test_what_goes_to_experts_still_distresses() -> None:

@@ -50,3 +50,10 @@ def test_a_queue_that_does_not_shrink_has_no_end(
     tasks: int, settled: float, arrivals: float, left: float | None
 ) -> None:
     assert pace.forecast(tasks, 1, speed(settled, arrivals), 1).hours_left == left
+
+
+def test_no_pace_ends_what_nobody_may_take() -> None:
+    found = pace.forecast(240, 1, speed(settled=3, arrivals=1), 2, out_of_reach=120)
+    assert found.hours_left == 1.0, "of what somebody may take"
+    assert found.minutes == 60.0, "of all that waits"
+    assert pace.forecast(240, 1, speed(), 2, out_of_reach=240).hours_left == 0.0

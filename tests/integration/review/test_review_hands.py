@@ -25,7 +25,8 @@ async def test_an_empty_claim_tells_what_one_holds(review: Review) -> None:
     assert first["in_hand"] == [], "there was something to claim"
     assert len((await ask(review, bob, "claim", 1))["tasks"]) == 1
     nothing = await ask(review, ann, "claim")
-    assert nothing == {"tasks": [], "in_hand": sorted(task["task_id"] for task in first["tasks"])}
+    held = sorted(task["task_id"] for task in first["tasks"])
+    assert nothing == {"tasks": [], "in_hand": held, "skills_wanted": []}
     await decide(ann, first["tasks"][0], "positive")
     assert (await ask(review, ann, "claim"))["in_hand"] == [first["tasks"][1]["task_id"]]
     await close([ann, bob])

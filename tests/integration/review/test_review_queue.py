@@ -1,11 +1,12 @@
 """What managers see of the queue, and what they can do about it."""
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 
-from .support import PROJECT, Review, close, until
+from .support import PROJECT, Review, close, item, requested, score, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -69,7 +70,9 @@ async def test_what_waits_and_for_how_long(review: Review) -> None:
     assert 3 * 3600 <= found["oldest_seconds"] < 3 * 3600 + 120
     assert found["reasons"] == {"low_confidence": 6}
     assert found["reasons_sampled"] == 6
-    assert found["pools"] == [{"pool": "", "skill": "", "distressing": False, "tasks": 6, "begun": 0}]
+    (pool,) = found["pools"]
+    assert pool.pop("people") >= 1, "the admin, and who reviews everywhere"
+    assert pool == {"pool": "", "skill": "", "distressing": False, "tasks": 6, "begun": 0}
     assert found["forecast"]["minutes"] == pytest.approx(6 * 0.25)
     assert found["forecast"]["within_hours"] == 2
 
@@ -232,3 +235,49 @@ async def test_the_pace_is_that_of_the_last_minutes(review: Review) -> None:
     pace = (await queue(review))["pace"]
     assert (pace["decisions"], pace["claims"], pace["people"]) == (2 / 5, 3 / 5, 1)
     await person.aclose()
+
+
+async def test_what_nobody_may_take_is_told(review: Review) -> None:
+    section = {
+        "skills": [{"name": "medical", "metadata": {"field": ["med"]}}],
+        "care": {"sensitive": {"kind": ["grim"]}},
+    }
+    body = PROJECT.format(project=review.project) + f"\nreview: {json.dumps(section)}\n"
+    (await review.admin.put(f"/v1/projects/{review.project}", content=body)).raise_for_status()
+    kinds = [{}, {"field": "med"}, {"field": "med"}, {"kind": "grim"}]
+    items = [item(review.project, number, metadata=metadata) for number, metadata in enumerate(kinds)]
+    await review.send(*items, *(requested(score(one, 0.5), project_version=2) for one in items))
+    await review.until_tasks(4)
+    person = await review.account("queuelearner", "reviewer")
+
+    found = await queue_until(review, open=4, out_of_reach=3)
+    waiting = {one["pool"]: (one["tasks"], one["people"]) for one in found["pools"]}
+    assert waiting.pop("")[1] >= 2
+    assert waiting == {"medical": (2, 0), "!": (1, 0)}
+    assert found["forecast"]["minutes"] == pytest.approx(4 * 0.25), "of all that waits"
+
+    path = f"/v1/projects/{review.project}"
+    claim = (await person.post(f"{path}/tasks/claim", json={"count": 5})).raise_for_status().json()
+    assert [task["item_id"] for task in claim["tasks"]] == ["i0"]
+    assert claim["skills_wanted"] == [], "there was something to claim"
+    nothing = (await person.post(f"{path}/tasks/claim")).raise_for_status().json()
+    assert (nothing["tasks"], nothing["skills_wanted"]) == ([], ["medical"])
+
+    for change in (review.admin.put(f"{path}/skills/medical/queuelearner"), consent(person, path)):
+        (await change).raise_for_status()
+    found = await queue(review)
+    assert {one["pool"]: one["people"] for one in found["pools"] if one["pool"]} == {"medical": 1, "!": 1}
+    assert found["out_of_reach"] == 0, "both hold at once"
+
+    given = set[str]()
+
+    async def all_given() -> bool | None:
+        given.update(task["item_id"] for task in await review.claim(person, 5))
+        return given == {"i1", "i2", "i3"} or None
+
+    await until(all_given)  # what somebody may do is remembered for moments
+    await person.aclose()
+
+
+async def consent(person: httpx.AsyncClient, path: str) -> httpx.Response:
+    return await person.put(f"{path}/consent", json={"given": True})

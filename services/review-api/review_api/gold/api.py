@@ -174,7 +174,7 @@ def router(
         count = min(body.count if body else 1, claim_most)
         tasks = await desk.claim_for_skill(by, project, skill, count)
         held = [] if tasks else await hands.held(project, by.name)
-        return answer({"tasks": [shown(task, []) for task in tasks], "in_hand": held})
+        return answer({"tasks": [shown(task, []) for task in tasks], "in_hand": held, "skills_wanted": []})
 
     @routes.post(
         "/pauses/{name}/lift",

@@ -14,6 +14,7 @@ from review_api.gold.desk import as_checks_are
 from review_api.gold.draw import Draw
 from review_api.projects.in_force import InForce
 from review_api.tasks import sql as tasks_sql
+from review_api.tasks.pools import skill_of
 from review_api.tasks.skills import Entrance
 from review_api.tasks.store import Claimed, TaskStore
 
@@ -28,6 +29,14 @@ SELECT task_id FROM (
     SELECT task_id FROM gold_checks
     WHERE project = $1 AND lease_until > now() AND label IS NULL AND reviewer = $2
 ) h ORDER BY task_id LIMIT $3
+"""
+
+_OPEN: Final = """
+-- $1 project, $2 pools
+SELECT p.pool FROM unnest($2::text[]) WITH ORDINALITY AS p(pool, place)
+WHERE EXISTS (
+    SELECT FROM assignments a WHERE a.project = $1 AND a.pool = p.pool AND a.state = 'open' OFFSET 0
+) ORDER BY p.place
 """
 
 # What is being answered at this moment is stepped over: no take-over waits for a decision.
@@ -99,6 +108,14 @@ class Hands:
         """Return the numbers of up to `most` tasks that a person has in hand, ascending."""
         rows = await self._database.pool.fetch(_HELD, project, reviewer, most)
         return [row["task_id"] for row in rows]
+
+    async def skills_wanted(self, by: Principal, project: str) -> list[str]:
+        """Return the skills that waiting tasks take and this person lacks. Asked where a claim found
+        nothing: what waits may wait for skills alone."""
+        version = await self._in_force.get(project)
+        pools = await self._entrance.out_of_reach(by, version)
+        rows = await self._database.pool.fetch(_OPEN, project, pools)
+        return list(dict.fromkeys(skill_of(row["pool"]) for row in rows))
 
     async def take_over(self, by: Principal, project: str, count: int) -> list[Claimed]:
         """Give up to `count` tasks that a person has in hand new leases; the earlier ones are lost.

@@ -1,5 +1,6 @@
 """Routes of the reviewers' work."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -74,10 +75,12 @@ class Task(BaseModel):
 
 class Tasks(BaseModel):
     """What was handed out. `in_hand`, if that is nothing: the numbers of tasks (the first 100) that the same
-    person holds under earlier leases, from another window or a browser that is lost."""
+    person holds under earlier leases, from another window or a browser that is lost. `skills_wanted`, if that
+    is nothing: the skills that waiting tasks take and this person lacks."""
 
     tasks: list[Task]
     in_hand: list[int]
+    skills_wanted: list[str]
 
 
 class LeaseBody(BaseModel):
@@ -153,11 +156,12 @@ def router(
     ) -> Response:
         """Hands out up to `count` tasks (never more than the server allows), in the order of the project,
         each under a lease. An empty list means that nothing waits for this person now; `in_hand` then tells
-        what they hold already."""
+        what they hold already, and `skills_wanted` which skills they lack for what waits."""
         count = min(body.count if body else 1, claim_most)
         tasks = await desk.claim(by, project, count)
         held = [] if tasks else await hands.held(project, by.name)
-        return answer(await shown_with_comments(comments, project, tasks, held))
+        wanted = [] if tasks else await hands.skills_wanted(by, project)
+        return answer(await shown_with_comments(comments, project, tasks, held, wanted))
 
     @routes.post(
         "/tasks/{task_id}/decision",
@@ -213,11 +217,17 @@ def router(
 
 
 async def shown_with_comments(
-    comments: Comments, project: str, tasks: list[Claimed], held: list[int]
+    comments: Comments,
+    project: str,
+    tasks: list[Claimed],
+    held: Sequence[int] = (),
+    wanted: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return tasks as a claim answers them, with what earlier raters say and what was held before."""
+    """Return tasks as a claim answers them, with what earlier raters say, what was held before, and the
+    skills wanted."""
     said = await comments.for_tasks(project, tasks)
-    return {"tasks": [shown(task, said.get(task.item_id, [])) for task in tasks], "in_hand": held}
+    rows = [shown(task, said.get(task.item_id, [])) for task in tasks]
+    return {"tasks": rows, "in_hand": held, "skills_wanted": wanted}
 
 
 def shown(task: Claimed, comments: list[dict[str, Any]]) -> dict[str, Any]:

@@ -45,9 +45,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Forecast:
-    """`minutes` of people's time that the waiting decisions take; `hours_left` until nothing waits at the
-    present pace, None if the queue does not shrink; `people_needed` to be through with what waits now within
-    `within_hours`, and `people_for_arrivals` beside them if as much comes in as lately."""
+    """`minutes` of people's time that the waiting decisions take; `hours_left` until nothing waits that
+    somebody may take, at the present pace, None if the queue does not shrink; `people_needed` to be
+    through with what waits now within `within_hours`, and `people_for_arrivals` beside them if as much comes
+    in as lately."""
 
     minutes: float
     hours_left: float | None
@@ -79,11 +80,15 @@ def looked_back_hours(sla_hours: float | None) -> float:
     return min(_MOST_LOOKED_BACK_HOURS, max(_LEAST_LOOKED_BACK_HOURS, sla_hours or WORKDAY_HOURS))
 
 
-def forecast(tasks: int, decisions_each: int, pace: Pace, sla_hours: float | None) -> Forecast:
-    """Return what `tasks` that wait for `decisions_each` decisions take."""
+def forecast(
+    tasks: int, decisions_each: int, pace: Pace, sla_hours: float | None, *, out_of_reach: int = 0
+) -> Forecast:
+    """Return what `tasks` that wait for `decisions_each` decisions take; nobody may take `out_of_reach` of
+    them, so that no pace ends these."""
     hours = sla_hours or WORKDAY_HOURS
     backlog = tasks * decisions_each * pace.seconds_each
     arriving = pace.arrivals / 60 * decisions_each * pace.seconds_each
     net = pace.settled - pace.arrivals
-    left = 0.0 if tasks == 0 else tasks / net / 60 if net > 0 else None
+    within_reach = tasks - out_of_reach
+    left = 0.0 if within_reach == 0 else within_reach / net / 60 if net > 0 else None
     return Forecast(backlog / 60, left, backlog / (hours * _HOUR), arriving, hours)

@@ -70,6 +70,17 @@ def of_person(skills: Collection[str], known: Collection[str], *, sensitive: boo
     return names if not sensitive else [name + mark for name in names for mark in ("", DISTRESSING)]
 
 
+def out_of_reach(skills: Collection[str], known: Collection[str], *, sensitive: bool) -> list[str]:
+    """Return the pools that a person with `skills` could claim from with the skills that they lack."""
+    lacking = {EXPERT, *known} - set(skills)
+    return [name for name in of_person(lacking, known, sensitive=sensitive) if skill_of(name)]
+
+
+def skill_of(pool: str) -> str:
+    """Return the skill that the tasks in `pool` take, or nothing."""
+    return pool.removesuffix(DISTRESSING)
+
+
 def for_experts(pool: str) -> str:
     """Return the experts' pool for a task that was in `pool`."""
     return EXPERT + (DISTRESSING if pool.endswith(DISTRESSING) else "")

@@ -17,7 +17,7 @@ from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
 from review_api.tasks import pace
 from review_api.tasks.api import TaskId
-from review_api.tasks.pools import DISTRESSING
+from review_api.tasks.pools import is_sensitive, skill_of
 from review_api.tasks.rereviews import Rereviews
 from review_api.tasks.waiting import Pool, TaskOf, WaitingTasks
 
@@ -32,6 +32,7 @@ class PoolShown(BaseModel):
     distressing: bool
     tasks: int
     begun: int
+    people: int = Field(description="who may take them: reviewers with the skill, or the consent")
 
 
 class AgeBinShown(BaseModel):
@@ -59,7 +60,9 @@ class PaceShown(BaseModel):
 
 class ForecastShown(BaseModel):
     minutes: float = Field(description="of people's time that the waiting decisions take")
-    hours_left: float | None = Field(description="until nothing waits; null if the queue does not shrink")
+    hours_left: float | None = Field(
+        description="until nothing waits that somebody may take; null if the queue does not shrink"
+    )
     people_needed: float = Field(description="at work all the time, for what waits now")
     people_for_arrivals: float = Field(description="beside them, if as much comes in as lately")
     within_hours: float = Field(description="the SLA, or a working day")
@@ -93,6 +96,7 @@ class QueueShown(BaseModel):
     begun: int
     adjudications: int = Field(description="open for an expert")
     distressing: int
+    out_of_reach: int = Field(description="open, but there is nobody who may take them: see `pools`")
     pools: list[PoolShown]
     ages: list[AgeBinShown]
     oldest_at: int | None
@@ -213,7 +217,9 @@ async def _queue(
     leases = await waiting.leases(project)
     reasons = await waiting.reasons(project)
     speed = await waiting.pace(project, each, spec.minutes_per_decision, sla_hours)
-    pools = [_pool(pool) for pool in found.pools]
+    people = await waiting.people(project, [skill.name for skill in spec.review.skills])
+    pools = [_pool(pool, people.get(pool.pool, 0)) for pool in found.pools]
+    out_of_reach = sum(pool["tasks"] for pool in pools if not pool["people"])
     return {
         "counted_at": found.counted_at,
         "open": found.tasks,
@@ -222,6 +228,7 @@ async def _queue(
         "begun": sum(pool.begun for pool in found.pools),
         "adjudications": sum(pool["tasks"] for pool in pools if pool["skill"] == EXPERT),
         "distressing": sum(pool["tasks"] for pool in pools if pool["distressing"]),
+        "out_of_reach": out_of_reach,
         "pools": pools,
         "ages": found.ages,
         "oldest_at": found.oldest_at,
@@ -231,7 +238,7 @@ async def _queue(
         "reasons": reasons.by_reason,
         "reasons_sampled": reasons.sampled,
         "pace": speed,
-        "forecast": pace.forecast(found.tasks, each, speed, sla_hours),
+        "forecast": pace.forecast(found.tasks, each, speed, sla_hours, out_of_reach=out_of_reach),
         "leases": [
             {**lease, "stuck": lease["idle_seconds"] > most_seconds_per_decision} for lease in leases.shown
         ],
@@ -245,13 +252,14 @@ async def _task(waiting: WaitingTasks, project: str, task_id: int) -> TaskOf:
     return task
 
 
-def _pool(pool: Pool) -> dict[str, Any]:
+def _pool(pool: Pool, people: int) -> dict[str, Any]:
     return {
         "pool": pool.pool,
-        "skill": pool.pool.removesuffix(DISTRESSING),
-        "distressing": pool.pool.endswith(DISTRESSING),
+        "skill": skill_of(pool.pool),
+        "distressing": is_sensitive(pool.pool),
         "tasks": pool.tasks,
         "begun": pool.begun,
+        "people": people,
     }
 
 

@@ -11,7 +11,7 @@ from review_api.accounts.audit import record
 from review_api.accounts.roles import Principal
 from review_api.projects.versions import Version
 from review_api.tasks.gates import Gate, Sensitivity
-from review_api.tasks.pools import of_person
+from review_api.tasks.pools import of_person, out_of_reach
 
 _REMEMBERED_SECONDS: Final = 5.0
 _MOST_REMEMBERED: Final = 10_000
@@ -103,10 +103,19 @@ class Entrance:
         """
         for gate in self._gates:
             await gate.check(by, version)
+        skills, known, sensitive = await self._standing(by, version)
+        return of_person(skills, known, sensitive=sensitive)
+
+    async def out_of_reach(self, by: Principal, version: Version) -> Sequence[str]:
+        """Return the pools that a person could claim from besides, had they the skills."""
+        skills, known, sensitive = await self._standing(by, version)
+        return out_of_reach(skills, known, sensitive=sensitive)
+
+    async def _standing(self, by: Principal, version: Version) -> tuple[frozenset[str], list[str], bool]:
         review = version.spec.review
         skills = await self._of(version.spec.project, by.name)
         sensitive = bool(review.care.sensitive) and await self._sensitivity.allowed(by, version)
-        return of_person(skills, [skill.name for skill in review.skills], sensitive=sensitive)
+        return skills, [skill.name for skill in review.skills], sensitive
 
     async def _of(self, project: str, name: str) -> frozenset[str]:
         key, now = (project, name), time.monotonic()

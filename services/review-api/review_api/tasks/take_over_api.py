@@ -30,6 +30,6 @@ def router(hands: Hands, comments: Comments, access: Access, claim_most: int) ->
         """Gives up to `count` tasks that this person holds new leases. The earlier ones are lost: an answer
         that still comes under them is not counted (409 `lease_lost`), but kept."""
         tasks = await hands.take_over(by, project, min(body.count if body else 1, claim_most))
-        return answer(await shown_with_comments(comments, project, tasks, []))
+        return answer(await shown_with_comments(comments, project, tasks))
 
     return routes

@@ -6,7 +6,7 @@ counted is kept for a while (see `Kept`).
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from labelmill.runtime.postgres import Database
 from review_api.accounts.audit import record
 from review_api.tasks import pace, waiting_sql
 from review_api.tasks.kept import Kept
+from review_api.tasks.pools import of_person
 
 _SAMPLE: Final = 4000
 _PACE_MINUTES: Final = 5
@@ -123,6 +124,15 @@ class WaitingTasks:
         rows = await self._database.pool.fetch(waiting_sql.LEASES, project, _MOST_LEASES)
         shown = [{name: value for name, value in row.items() if name != "leases"} for row in rows]
         return Leases(rows[0]["leases"] if rows else 0, shown)
+
+    async def people(self, project: str, known: Collection[str]) -> Mapping[str, int]:
+        """Return how many people may claim from each pool: they review, have the skill and would see what
+        distresses. `known` are the skills that the project knows besides the expert's."""
+        people = Counter[str]()
+        for row in await self._database.pool.fetch(waiting_sql.PEOPLE, project):
+            for pool in of_person(row["skills"], known, sensitive=row["sensitive"]):
+                people[pool] += row["people"]
+        return people
 
     async def reasons(self, project: str) -> Reasons:
         """Return the reasons of the open tasks, of some thousand at most, as of some seconds ago."""

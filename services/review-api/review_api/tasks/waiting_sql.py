@@ -112,6 +112,20 @@ SELECT (SELECT count(*) FROM recent)::float8 / $2 AS decisions,
 FROM hour h, span s, week w
 """
 
+PEOPLE: Final = """
+-- $1 project: who may claim tasks, those together who may claim the same
+SELECT skills, sensitive, count(*) AS people FROM (
+    SELECT ARRAY(
+               SELECT s.skill FROM skills s WHERE s.project = $1 AND s.reviewer = a.name ORDER BY s.skill
+           ) AS skills,
+           EXISTS (
+               SELECT FROM consents c WHERE c.reviewer = a.name AND c.project = $1 AND c.given
+           ) AS sensitive
+    FROM accounts a LEFT JOIN memberships m ON m.account = a.name AND m.project = $1
+    WHERE (a.roles || m.roles) && '{reviewer,admin}'
+) p GROUP BY 1, 2
+"""
+
 _NEXT_OF: Final = """
     (
         SELECT task_id, slot, begun, again, priority FROM assignments

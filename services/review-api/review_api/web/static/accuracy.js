@@ -82,10 +82,15 @@ function sentence({ state, accuracy, training_done: done, training_tasks: tasks,
   return `${right} of ${plural(answers, "check")} answered as agreed.`;
 }
 
+// Where a person begins with the gold that qualifies for a skill.
+export function qualifyingPage(project, skill) {
+  return `/?project=${segment(project.project)}&qualify=${segment(skill)}`;
+}
+
 function Skills({ project, skills }) {
   return html`<h3>Skills you can qualify for</h3>
     <ul class="own-skills">
-      ${skills.map((skill) => html`<li key=${skill}><a href=${`/?project=${segment(project.project)}&qualify=${segment(skill)}`}>
+      ${skills.map((skill) => html`<li key=${skill}><a href=${qualifyingPage(project, skill)}>
         <${Icon} name="expand" />Tasks for <b>${skill}</b></a></li>`)}
     </ul>`;
 }

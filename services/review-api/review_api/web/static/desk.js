@@ -46,6 +46,7 @@ export class Desk {
     this.notices = [];
     this.noticeCount = 0;
     this.elsewhere = new Elsewhere(this);
+    this.skillsWanted = []; // of what waits, where nothing was handed out
     this.lessons = []; // of tasks in training, to be read one after the other
     this.status = null;
     this.phase = "loading"; // loading | working | empty | forbidden | stopped
@@ -145,7 +146,8 @@ export class Desk {
 
   async claim(count) {
     const path = qualifying(this.project) ?? `/v1/projects/${segment(this.project.project)}/tasks/claim`;
-    const { tasks, in_hand: inHand, serverNow } = await call("POST", path, { count });
+    const { tasks, in_hand: inHand, skills_wanted: skillsWanted, serverNow } = await call("POST", path, { count });
+    this.skillsWanted = skillsWanted;
     this.take(tasks, serverNow);
     this.elsewhere.hear(inHand);
     return tasks.length;

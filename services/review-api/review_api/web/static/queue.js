@@ -59,6 +59,7 @@ function QueuePage({ account, project, onExpired }) {
     ${shown === null && stale && html`<${Blank} title="Nothing known yet"><p>The server does not answer. Trying again every few seconds.</p></${Blank}>`}
     ${shown && html`
       <${Tiles} queue=${shown.queue} status=${shown.status} />
+      <${OutOfReach} queue=${shown.queue} />
       <div class="queue-pair"><${Ages} queue=${shown.queue} /><${Reasons} queue=${shown.queue} /></div>
       <${Leases} queue=${shown.queue} project=${project.project} onRelease=${(lease) =>
         act(`${lease.task_id}/release`, { reviewer: lease.reviewer }, `${lease.item_id} is back in the queue.`)} />
@@ -101,9 +102,32 @@ function tenths(people) {
   return people > 0 && people < 0.1 ? "under 0.1" : decimal(people);
 }
 
-function leftWords({ open, forecast }) {
+function leftWords({ open, out_of_reach: beyond, forecast }) {
   if (open === 0) return "nothing waits";
-  return forecast.hours_left === null ? "it does not shrink now" : `done in ${duration(forecast.hours_left * 3600)} at this pace`;
+  if (open === beyond) return "nobody may take it";
+  if (forecast.hours_left === null) return "it does not shrink now";
+  return `done in ${duration(forecast.hours_left * 3600)} at this pace${beyond > 0 ? `, but for ${count(beyond)} that nobody may take` : ""}`;
+}
+
+// What waits for nobody that there is: no pace ends it, only a skill, a role or somebody's consent.
+function OutOfReach({ queue }) {
+  const pools = queue.pools.filter((pool) => pool.people === 0);
+  if (pools.length === 0) return null;
+  return html`<section class="out-of-reach" aria-labelledby="out-of-reach-heading">
+    <h2 id="out-of-reach-heading"><${Icon} name="alarm" />Nobody may take ${plural(queue.out_of_reach, "task")}</h2>
+    <ul>${pools.map((pool) => html`<li key=${pool.pool}>${missingWords(pool)}</li>`)}</ul>
+    <p class="fine">You give roles and skills on <a href=${`/people${location.search}`}>People</a>. Gold of a skill lets people qualify for it by themselves.</p>
+  </section>`;
+}
+
+function missingWords({ tasks, skill, distressing }) {
+  const what = plural(tasks, distressing ? "distressing task" : "task");
+  const verb = (one, several) => (tasks === 1 ? one : several);
+  const sees = distressing ? " and would see such texts" : "";
+  if (skill === "expert") return `${what} ${verb("waits", "wait")} for an expert; nobody is one${sees}.`;
+  if (skill !== "") return html`${what} ${verb("needs", "need")} the skill <b>${skill}</b>; nobody has it${sees}.`;
+  if (distressing) return `${what} ${verb("waits", "wait")}; nobody has said that they would see such texts.`;
+  return `${what} ${verb("waits", "wait")} for anybody; nobody reviews here yet.`;
 }
 
 // rows: [{name, tasks, note, tone}]

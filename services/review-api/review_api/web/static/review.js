@@ -19,7 +19,7 @@ import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
 import { useTextSize } from "./text_size.js";
-import { Lesson } from "./training.js";
+import { Lesson, SkillsWanted } from "./training.js";
 
 const SETTLE_MS = 200; // a second press of the same key must not label a text nobody has seen
 const PRESSED_MS = 160;
@@ -181,8 +181,10 @@ function NothingHere({ desk, project, singleKeys }) {
   if (desk.phase !== "empty") return html`<div class="card task waiting" aria-busy="true"><span class="visually-hidden">Loading</span></div>`;
   if (desk.elsewhere.count > 0) return html`<${InAnotherWindow} elsewhere=${desk.elsewhere} singleKeys=${singleKeys} />`;
   const done = desk.decidedToday;
-  return html`<${Blank} title="All caught up">
+  const wanted = desk.skillsWanted;
+  return html`<${Blank} title=${wanted.length > 0 ? "What waits needs a skill" : "All caught up"}>
     <p>Nothing in <strong>${project.spec.title}</strong> waits for you just now. New tasks show here by themselves.</p>
+    ${wanted.length > 0 && html`<${SkillsWanted} project=${project} skills=${wanted} />`}
     ${done > 0 && html`<p class="fine">You decided ${plural(done, "task")} today. Thank you.</p>`}
     <${DistressingWaits} project=${project} onStored=${(given) => desk.consented(given)} />
   </${Blank}>`;

@@ -1,5 +1,6 @@
 // Training: tasks whose right answer is known and told after each.
 import { html } from "./ui.js";
+import { qualifyingPage, useOwnAccuracy } from "./accuracy.js";
 import { Icon } from "./icons.js";
 import { Dialog } from "./panels.js";
 
@@ -14,6 +15,18 @@ export function lessonOf(entry, answer) {
 export function qualifying(project) {
   const skill = new URL(location.href).searchParams.get("qualify");
   return skill && `/v1/projects/${encodeURIComponent(project.project)}/skills/${encodeURIComponent(skill)}/claim`;
+}
+
+// Where nothing is left but what takes skills that the person lacks: which, and how to get them.
+export function SkillsWanted({ project, skills }) {
+  const own = useOwnAccuracy(project);
+  return html`<ul class="skills-wanted" aria-label="Skills wanted">
+    ${skills.map((skill) => html`<li key=${skill}>${skill === "expert"
+      ? html`Tasks wait for an <b>expert</b>. A manager of the project says who is one.`
+      : html`Tasks wait that need the skill <b>${skill}</b>. ${own?.skills.includes(skill)
+        ? html`You can <a href=${qualifyingPage(project, skill)}>qualify for ${skill}</a> now.`
+        : "A manager of the project grants it."}`}</li>`)}
+  </ul>`;
 }
 
 export function Lesson({ lesson, onClose }) {
