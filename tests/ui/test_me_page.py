@@ -126,8 +126,41 @@ async def test_over_the_limit_the_task_goes_to_somebody_else(work: Workplace, re
     )
     await reviewer.press("r")
     await expect(page.get_by_role("alert").filter(has_text="2 distressing items")).to_be_visible()
+    held = "SELECT task_id FROM assignments WHERE project = $1 AND state = 'leased'"
+    assert len(await work.query(held, work.project)) == 1, "what could not be shown either went to others"
     await page.get_by_role("button", name="Leave it to somebody else").click()
+    await expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+
+
+async def test_what_was_loaded_ahead_goes_to_others_when_enough_was_shown(
+    work: Workplace, reviewer: Reviewer
+) -> None:
+    await distressing(work, "one", "two", "three")
+    await agree(work)
+    await work.add([Item("plain", "a plain text", confidence=0.99)])
+    page = reviewer.page
+    await reviewer.sign_in(work)
+    await reviewer.sees("a plain text")
+    await reviewer.press("1")
     await expect(page.get_by_text("This text may be distressing")).to_be_visible()
+
+    async def held(distressing: int) -> bool:
+        rows = await work.query(
+            "SELECT pool FROM assignments WHERE project = $1 AND state = 'leased'", work.project
+        )
+        return [row["pool"] for row in rows] == ["!"] * distressing
+
+    await until(lambda: held(3))
+    await work.query(
+        "INSERT INTO reveals (reviewer, task_id, project) VALUES ($1, -1, 'elsewhere')", work.reviewer
+    )
+    await reviewer.press("r")
+    await expect(page.locator(".task-text.revealed")).to_be_visible()
+    assert await held(1)
+    await page.wait_for_timeout(250)  # keys count again
+    await reviewer.press("1")
+    await expect(page.get_by_role("heading", name="All caught up")).to_be_visible()
+    await expect(page.get_by_text("which is enough")).to_be_visible()
 
 
 async def test_consent_is_asked_for_once_by_keyboard(work: Workplace, reviewer: Reviewer) -> None:

@@ -225,7 +225,12 @@ async def test_a_distressing_check_is_shown_and_given_back_like_any_task(review:
     assert (mine["sensitive"], "hard text" in mine["excerpt"]) == (True, False), "as an ordinary task"
     [managers] = (await review.admin.get(f"/v1/projects/{review.project}/flags")).json()["flags"]
     assert managers["sensitive"] is True
-    assert (await reveal(ann, task)).json() == {"task_id": task_id, "content": "a hard text", "shown": 1}
+    assert (await reveal(ann, task)).json() == {
+        "task_id": task_id,
+        "content": "a hard text",
+        "shown": 1,
+        "given_back": [],
+    }
     assert (await consent(review, ann, given=False))["given_back"] == 1
     await consent(review, ann)
     assert (await reveal(ann, task)).json()["error"] == "lease_lost"
@@ -238,12 +243,11 @@ async def test_enough_distressing_items_are_enough_until_a_day_has_passed(review
     ann = await review.account("care-cap", "reviewer")
     await consent(review, ann)
     tasks = await review.claim(ann, 3)
-    assert [(await reveal(ann, task)).status_code for task in tasks[:2]] == [200, 200]
-    refused = await reveal(ann, tasks[2])
-    assert (refused.status_code, refused.json()["error"]) == (403, "sensitive_full")
+    first, last = [(await reveal(ann, task)).json() for task in tasks[:2]]
+    assert (first["given_back"], last["given_back"]) == ([], [tasks[2]["task_id"]])
+    assert (await reveal(ann, tasks[2])).json()["error"] == "lease_lost"
     assert (await reveal(ann, tasks[0])).status_code == 200, "what was shown may be shown again"
-    for task in tasks:
-        await decide(ann, task)
+    assert [(await decide(ann, task)).status_code for task in tasks] == [200, 200, 409]
     assert await review.claim(ann) == []
     await review.database.execute(
         "UPDATE reveals SET at = at - interval '24 hours' WHERE reviewer = 'care-cap'"
@@ -254,6 +258,30 @@ async def test_enough_distressing_items_are_enough_until_a_day_has_passed(review
 
     assert await until(given, SOON)
     await ann.aclose()
+
+
+async def test_what_is_in_hand_when_enough_was_shown_elsewhere_goes_to_others(review: Review) -> None:
+    await set_review(review, f"{{care: {SENSITIVE % 1}}}")
+    await make_distressing(review, 3)
+    await review.make_tasks(1, first=50)
+    ann, bob = await review.account("care-far", "reviewer"), await review.account("care-near", "reviewer")
+    await consent(review, ann)
+    tasks = await review.claim(ann, 4)
+    first, *others = [task for task in tasks if task["sensitive"]]
+    (plain,) = [task for task in tasks if not task["sensitive"]]
+    await review.database.execute(
+        "INSERT INTO reveals (reviewer, task_id, project) VALUES ('care-far', -1, 'elsewhere')"
+    )
+    refused = await reveal(ann, first)
+    assert (refused.status_code, refused.json()["error"]) == (403, "sensitive_full")
+    await consent(review, bob)
+    given = {task["task_id"] for task in await review.claim(bob, 4)}
+    assert given == {task["task_id"] for task in others}, "not the one on the screen, nor the plain one"
+    answers = [(await decide(ann, task)).status_code for task in (first, plain, *others)]
+    assert answers == [200, 200, 409, 409]
+    skips = await review.database.fetchval("SELECT count(*) FROM skips WHERE reviewer = 'care-far'")
+    assert skips == 0, "nothing is held against anybody"
+    await close([ann, bob])
 
 
 async def test_nobody_is_asked_twice_a_day_nor_after_an_answer(review: Review) -> None:

@@ -89,6 +89,9 @@ class RevealedShown(BaseModel):
     task_id: int
     content: str
     shown: int = Field(description="distressing items shown in the last 24 hours, with this one")
+    given_back: list[int] = Field(
+        description="distressing tasks in hand that went to others: enough were shown with this one"
+    )
 
 
 class MyDay(BaseModel):
@@ -211,12 +214,13 @@ def router(breaks: Breaks, exposure: Exposure, in_force: InForce, access: Access
     async def reveal(
         task_id: TaskId, body: LeaseBody, by: Annotated[Principal, Depends(of_task)]
     ) -> Response:
-        """Counts once a task. 403 `sensitive_full` once enough were shown within 24 hours: skip it then."""
+        """Counts once a task. 403 `sensitive_full` once enough were shown within 24 hours: skip it then. What
+        else distresses and was not shown yet goes to others as soon as enough were shown."""
         lease = (
             int(body.lease) if body.lease.isascii() and body.lease.isdigit() and len(body.lease) <= 18 else 0
         )
         found = await exposure.reveal(by, task_id, lease)
-        return answer({"task_id": task_id, "content": found.content, "shown": found.shown})
+        return answer({"task_id": task_id, **dataclasses.asdict(found)})
 
     return routes
 

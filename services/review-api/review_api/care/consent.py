@@ -25,6 +25,25 @@ UPDATE gold_checks SET lease_until = now()
 WHERE project = $2 AND reviewer = $1 AND label IS NULL AND lease_until > now() AND right(pool, 1) = '!'
 """
 
+# With enough shown, what is left in hand could not be shown any more: it would lie until its lease ends.
+_GIVE_UNSEEN_BACK: Final = """
+-- $1 reviewer, $2 project, $3 the task that is on the screen
+WITH tasks AS (
+    UPDATE assignments a
+    SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+    WHERE project = $2 AND state = 'leased' AND reviewer = $1 AND right(pool, 1) = '!' AND task_id <> $3
+      AND NOT EXISTS (SELECT FROM reveals r WHERE r.reviewer = $1 AND r.task_id = a.task_id)
+    RETURNING task_id
+), checks AS (
+    UPDATE gold_checks c SET lease_until = now()
+    WHERE project = $2 AND reviewer = $1 AND label IS NULL AND lease_until > now() AND right(pool, 1) = '!'
+      AND task_id <> $3
+      AND NOT EXISTS (SELECT FROM reveals r WHERE r.reviewer = $1 AND r.task_id = c.task_id)
+    RETURNING task_id
+)
+SELECT task_id FROM (SELECT * FROM tasks UNION ALL SELECT * FROM checks) g ORDER BY task_id
+"""
+
 _ASKING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('asking ' || $1, 0))"
 
 _ASK: Final = """
@@ -79,10 +98,15 @@ _REVEAL: Final = "INSERT INTO reveals (reviewer, task_id, project) VALUES ($1, $
 
 @dataclass(frozen=True)
 class Revealed:
-    """A distressing item that somebody asked to see. `shown` have been shown in the last 24 hours."""
+    """A distressing item that somebody asked to see. `shown` have been shown in the last 24 hours.
 
-    content: str
+    `content` is None if those are enough, without this one. If they are enough, `given_back` are the tasks
+    in hand that go to others, for nothing of them was shown.
+    """
+
+    content: str | None
     shown: int
+    given_back: list[int]
 
 
 class ConsentStore:
@@ -130,24 +154,20 @@ class ConsentStore:
         return project
 
     async def reveal(self, reviewer: str, task_id: int, fence: int, most: int) -> Revealed | None:
-        """Count a distressing item as shown and return its text; None if the lease is lost.
-
-        Raises:
-            ShownEnoughError: `most` have been shown, and this is not one of them.
-        """
+        """Count a distressing item as shown, unless `most` have been, and return its text; None if the lease
+        is lost."""
         async with self._database.pool.acquire() as connection, connection.transaction():
             await connection.execute(_LOCK, reviewer)
             held = await connection.fetchrow(_HELD, task_id, reviewer, fence)
             if held is None:
                 return None
             shown: int = await connection.fetchval(_SHOWN, reviewer)
-            if held["shown"]:
-                return Revealed(held["content"], shown)
+            may_see = held["shown"] or shown < most
+            if may_see and not held["shown"]:
+                await connection.execute(_REVEAL, reviewer, task_id, held["project"])
+                shown += 1
+            given_back: list[int] = []
             if shown >= most:
-                raise ShownEnoughError
-            await connection.execute(_REVEAL, reviewer, task_id, held["project"])
-            return Revealed(held["content"], shown + 1)
-
-
-class ShownEnoughError(Exception):
-    """Somebody has been shown as many distressing items as the project allows in 24 hours."""
+                rows = await connection.fetch(_GIVE_UNSEEN_BACK, reviewer, held["project"], task_id)
+                given_back = [row["task_id"] for row in rows]
+            return Revealed(held["content"] if may_see else None, shown, given_back)

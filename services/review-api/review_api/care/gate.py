@@ -10,7 +10,7 @@ from review_api.accounts.roles import Principal
 from review_api.care.active import Timeline
 from review_api.care.attendance import Attendance
 from review_api.care.breaks import DAY_SECONDS, break_until, full_until, since_pause, worked
-from review_api.care.consent import ConsentStore, Revealed, ShownEnoughError
+from review_api.care.consent import ConsentStore, Revealed
 from review_api.errors import ApiError
 from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
@@ -146,7 +146,8 @@ class Exposure:
         return bool(care.sensitive) and await self._store.may_ask(reviewer, project)
 
     async def reveal(self, by: Principal, task_id: int, fence: int) -> Revealed:
-        """Return the text of a distressing task in hand, and count it as shown.
+        """Return the text of a distressing task in hand, and count it as shown. Once enough were shown, what
+        they hold besides goes to others.
 
         Raises:
             ApiError: 403 `consent_needed` or `sensitive_full`; 404; 409 `lease_lost`.
@@ -158,15 +159,14 @@ class Exposure:
         most = (await self._in_force.get(project)).spec.review.care.sensitive_per_day
         if await self._store.consent(reviewer, project) is not True:
             raise ApiError(403, "consent_needed", "you have not said that you would see distressing items")
-        try:
-            revealed = await self._store.reveal(reviewer, task_id, fence, most)
-        except ShownEnoughError:
-            detail = (
-                f"you have seen {most} distressing items within 24 hours: leave this one to somebody else"
-            )
-            raise ApiError(403, "sensitive_full", detail) from None
+        revealed = await self._store.reveal(reviewer, task_id, fence, most)
         if revealed is None:
             raise ApiError(409, "lease_lost", "the lease on this task has ended, or it is somebody else's")
         if revealed.shown >= most:
             self._known.pop((reviewer, project), None)
+        if revealed.content is None:
+            detail = (
+                f"you have seen {most} distressing items within 24 hours: leave this one to somebody else"
+            )
+            raise ApiError(403, "sensitive_full", detail)
         return revealed

@@ -208,7 +208,11 @@ export class Desk {
 
   // Consent to distressing texts was given, or taken back: then the server gave those in hand to others.
   consented(given) {
-    if (!given) this.tasks = this.tasks.filter((task) => !task.sensitive);
+    return this.wentToOthers((task) => !given && task.sensitive);
+  }
+
+  wentToOthers(goes) {
+    this.tasks = this.tasks.filter((task) => !goes(task));
     this.save();
     return this.fill();
   }

@@ -46,7 +46,7 @@ function Workbench({ account, session, project, onExpired, onOutdated }) {
   const textSize = useTextSize();
   const main = useRef(null);
   const shown = useShown(desk);
-  const veil = useVeil(desk.current);
+  const veil = useVeil(desk.current, (goes) => desk.wentToOthers(goes));
   useFocusKept(main);
   const { labels } = project.spec;
 

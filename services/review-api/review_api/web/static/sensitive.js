@@ -10,8 +10,9 @@ const LINES = [96, 88, 93, 72, 90, 41]; // lengths in per cent: the shape of a t
 const texts = new Map(); // task to its text, for as long as the tab is open
 
 // What hides the task's text. `open`: the text may be judged; `text` is null while it is hidden; `toggle` is
-// undefined where nothing is hidden; `refused` says why it cannot be shown to this person.
-export function useVeil(task) {
+// undefined where nothing is hidden; `refused` says why it cannot be shown to this person. `onEnough(goes)` hears that
+// enough were shown: what `goes(task)` says yes to went to others.
+export function useVeil(task, onEnough) {
   const id = task?.sensitive ? task.task_id : null;
   const [shown, setShown] = useState(null);
   const [state, setState] = useState({ id: null, busy: false, problem: "", refused: false });
@@ -22,7 +23,7 @@ export function useVeil(task) {
 
   const reveal = useCallback(async () => {
     setState({ id, busy: true, problem: "", refused: false });
-    const told = await fetchText(task);
+    const told = await fetchText(task, onEnough);
     if (latest.current !== id) return;
     setState({ id, busy: false, ...told });
     if (!told.problem) setShown(id);
@@ -33,13 +34,15 @@ export function useVeil(task) {
   return { ...mine, open: text !== null, text, toggle: text === null ? reveal : () => setShown(null) };
 }
 
-async function fetchText(task) {
+async function fetchText(task, onEnough) {
   try {
-    const { content } = await call("POST", `/v1/tasks/${segment(String(task.task_id))}/reveal`, { lease: task.lease });
+    const { content, given_back: givenBack } = await call("POST", `/v1/tasks/${segment(String(task.task_id))}/reveal`, { lease: task.lease });
     texts.set(task.task_id, content);
+    if (givenBack.length > 0) onEnough((other) => givenBack.includes(other.task_id));
     return { problem: "", refused: false };
   } catch (error) {
     if (error.mayPass || error.status === 401) return { problem: "The text comes with the connection. Try again in a moment.", refused: false };
+    if (error.code === "sensitive_full") onEnough((other) => other.sensitive && other.task_id !== task.task_id && !texts.has(other.task_id));
     return { problem: sentence(error.message), refused: CANNOT[error.code] === true };
   }
 }
