@@ -56,6 +56,7 @@ def test_an_item_is_erased_and_then_looked_for(
     assert "1 not confirmed yet" in done.err
     assert "review-api  routes     2" in done.out
     assert done.out.count("nothing") == 4
+    assert "takes what is erased off items and labels" in done.err
     assert "tweets, guideline 3 shows it as an example" in done.err
 
 
@@ -102,4 +103,5 @@ def test_an_owner_is_erased(labelmill: Labelmill, api: Any) -> None:
     done = labelmill("erase", "owner", "ann", "--yes")
     assert done.status == 0, done.err
     assert "the owner has no items any more" in done.err
+    assert "takes what is erased off items and labels" in done.err
     assert json.loads(api.bodies(ERASE)[1]) == {"owner": "ann"}

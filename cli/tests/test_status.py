@@ -34,6 +34,18 @@ def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
     assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
 
 
+def test_figures_say_what_was_erased(labelmill: Labelmill, api: Any) -> None:
+    erased = {"decided": 47, "items": 95, "final_labels": 42, "items_erased": 6, "final_labels_erased": 5}
+    projects = [{"project": name, "version": 1, "guideline_version": 1} for name in ("tweets", "news")]
+    api.on("GET /v1/projects", projects)
+    api.on("GET /v1/projects/tweets/status", erased)
+    api.on("GET /v1/projects/news/status", erased | {"items_erased": 0, "final_labels_erased": 0})
+    lines = [" ".join(line.split()) for line in labelmill("status").out.splitlines()]
+    assert "items 95, without 6 erased 95" in lines
+    assert "final labels 42 (44%), without 5 erased 42 (44%)" in lines
+    assert "decided 47, of erased items too 47" in lines
+
+
 def test_status_without_a_project_says_how_to_make_one(labelmill: Labelmill, api: Any) -> None:
     api.on("GET /v1/projects", [])
     assert labelmill("status").out == "no projects yet: `labelmill project apply FILE` makes one\n"

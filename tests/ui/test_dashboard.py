@@ -94,6 +94,22 @@ async def test_the_tiles_and_charts_show_what_the_ledger_holds(work: Workplace, 
     await expect(page.get_by_role("region", name="Releases, table").last).to_contain_text("+10 points")
 
 
+async def test_the_tiles_say_what_was_erased(work: Workplace, reviewer: Reviewer) -> None:
+    await fill(work)
+    await reviewer.sign_in(work, "/dashboard")
+    labels = reviewer.page.locator("[data-tile='Final labels'] .tile-about")
+    time = reviewer.page.locator("[data-tile='Human time'] .tile-about")
+    await expect(labels).to_have_text("of 15 items")
+    await expect(time).to_contain_text("6 tasks decided, ")
+    erased = sorted(await work.final_labels())[:2]
+    for item_id in erased:
+        body = {"project": work.project, "item_id": item_id}
+        (await work.admin.post("/v1/erasures", json=body)).raise_for_status()
+    await expect(labels).to_have_text("of 13 items; 2 erased, counted no more")
+    await expect(tile(reviewer.page, "Final labels")).to_have_text("10")
+    await expect(time).to_contain_text("6 tasks decided (of erased items too), ")
+
+
 async def test_savings_go_by_the_time_that_decisions_took_once_there_are_enough(
     work: Workplace, reviewer: Reviewer
 ) -> None:

@@ -37,6 +37,7 @@ def item(project: ProjectName, item_id: ItemId, yes: Yes = False, home: Home = D
             _confirm(f"Erase item {item_id} of {project}, for good?", yes)
         erasure_id = int(api.erase(subject)["erasure_id"])
         _show(_seen_through(api, erasure_id))
+        _tell_of_figures()
         left = _show_found(dict(searching.by_api(api, sought)))
     _tell_of_kafka(f"labelmill erase search {project} {item_id}")
     if left:
@@ -59,6 +60,7 @@ def owner(
         counts = ", ".join(f"{count:,} of {where}" for where, count in items.items())
         _confirm(f"Erase {sum(items.values()):,} items ({counts}), for good?", yes)
         _show(_seen_through(api, int(api.erase(subject)["erasure_id"])))
+        _tell_of_figures()
         left = _still_owned(api, subject)
     err.print(f"the owner has {left:,} items" if left else "the owner has no items any more")
     _tell_of_kafka("labelmill erase search PROJECT ITEM")
@@ -134,6 +136,14 @@ def _show_found(found: dict[str, int]) -> int:
 
 def _still_owned(api: Api, subject: dict[str, str]) -> int:
     return sum(api.owned(subject).values())
+
+
+def _tell_of_figures() -> None:
+    err.print(
+        "`labelmill status` takes what is erased off items and labels; decisions, people's time and money "
+        "are still all that there were",
+        soft_wrap=True,
+    )
 
 
 def _tell_of_kafka(command: str) -> None:

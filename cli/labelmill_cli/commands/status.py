@@ -97,16 +97,29 @@ def _share(status: dict[str, Any], part: str, whole: str) -> str:
     return f"{status.get(part, 0) / total:.0%}" if total else "-"
 
 
+def _without(status: dict[str, Any], shown: str, erased: str) -> str:
+    """Return a figure with how many were taken off it, for their items were erased."""
+    return f"{shown}, without {status[erased]:,} erased" if status.get(erased) else shown
+
+
 _ROWS: Final[list[tuple[str, Callable[[dict[str, Any]], str]]]] = [
-    ("items", _count("items")),
-    ("final labels", lambda s: f"{s.get('final_labels', 0):,} ({_share(s, 'final_labels', 'items')})"),
+    ("items", lambda s: _without(s, f"{s.get('items', 0):,}", "items_erased")),
+    (
+        "final labels",
+        lambda s: _without(
+            s, f"{s.get('final_labels', 0):,} ({_share(s, 'final_labels', 'items')})", "final_labels_erased"
+        ),
+    ),
     ("accepted", _count("accepted")),
     ("asked of people", lambda s: f"{s.get('requested', 0):,} ({_share(s, 'requested', 'items')})"),
     ("withdrawn, then accepted", _count("withdrawn")),
     ("asked again, by campaigns", _count("requested_again")),
     ("open tasks", _count("open_tasks")),
     ("in hand", _count("leased_tasks")),
-    ("decided", _count("decided")),
+    (
+        "decided",
+        lambda s: f"{s.get('decided', 0):,}" + (", of erased items too" if s.get("items_erased") else ""),
+    ),
     ("corrections", _count("corrections")),
     ("release", lambda s: str(s.get("release") or "none yet")),
     ("without the LLM", _count("student_only")),

@@ -62,6 +62,10 @@ class StatusShown(BaseModel):
     seconds_each: float | None = Field(
         description="active time of a decision in the last 30 days; null while there are fewer than 50"
     )
+    items_erased: int = Field(description="taken off the items, the accepted and the requested")
+    final_labels_erased: int = Field(
+        description="taken off the final labels; decisions on erased items are still among the decided"
+    )
 
 
 class MinuteShown(BaseModel):

@@ -17,6 +17,8 @@ WITH counted AS (
            coalesce(sum(accepted - accepted_again - accepted_erased), 0)::bigint AS accepted,
            coalesce(sum(requested - requested_again - requested_erased), 0)::bigint AS requested,
            coalesce(sum(withdrawn - withdrawn_again - withdrawn_erased), 0)::bigint AS withdrawn,
+           coalesce(sum(items_erased), 0)::bigint AS items_erased,
+           coalesce(sum(finals_erased), 0)::bigint AS final_labels_erased,
            coalesce(sum(requested_again), 0)::bigint AS requested_again,
            coalesce(sum(requested - withdrawn - tasks_erased - decided), 0)::bigint AS undecided,
            coalesce(sum(decided), 0)::bigint AS decided,
@@ -58,7 +60,8 @@ SELECT c.items, c.accepted, c.requested, c.requested_again,
        c.audit_errors + w.audit_errors AS audit_errors,
        c.cost_usd, c.input_tokens, c.output_tokens, c.llm_calls, c.student_only,
        coalesce((SELECT max(number) FROM releases WHERE project = $1), 0) AS release,
-       c.human_seconds + w.human_seconds AS human_seconds, c.withdrawn, p.seconds AS seconds_each
+       c.human_seconds + w.human_seconds AS human_seconds, c.withdrawn, p.seconds AS seconds_each,
+       c.items_erased, c.final_labels_erased
 FROM counted c, waiting w, leased l, checks g, pace p
 """
 
@@ -121,6 +124,7 @@ class Status:
     counts by its first route, and one that was erased no more. `withdrawn` ones had been requested, and were
     accepted after all, on new evidence. `requested_again` tasks are about items that had been routed before,
     by an older guideline. `seconds_each` is the active time of a decision; None while there are too few.
+    `items_erased` are gone, with `final_labels_erased`; decisions on them are still among the `decided`.
     """
 
     items: int
@@ -144,6 +148,8 @@ class Status:
     human_seconds: float
     withdrawn: int
     seconds_each: float | None
+    items_erased: int
+    final_labels_erased: int
 
 
 @dataclass(frozen=True)

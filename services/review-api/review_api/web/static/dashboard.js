@@ -74,15 +74,20 @@ function Tiles({ shown, spec, queue }) {
   const done = figures.ratio(status.final_labels, status.items);
   const accepted = figures.acceptedInAll(status);
   return html`<section class=${queue ? "tiles tiles-7" : "tiles"} aria-label="Figures">
-    <${Tile} name="Final labels" value=${count(status.final_labels)} about=${`of ${count(status.items)} items`} bar=${done} />
+    <${Tile} name="Final labels" value=${count(status.final_labels)} about=${`of ${plural(status.items, "item")}${erasedWords(status)}`} bar=${done} />
     <${Tile} name="Share accepted" value=${percent(figures.ratio(accepted, status.accepted + status.requested))}
       about=${`${count(status.requested - status.withdrawn)} went to people`} tone="machine" />
     <${Waiting} status=${status} />
     ${queue && html`<${Oldest} queue=${queue} />`}
     <${Accuracy} status=${status} />
     <${Tile} name="Cost of the machine" value=${usd(status.cost_usd)} about=${costWords(status)} />
-    <${Tile} name="Human time" value=${minutes(savings.spent)} about=${`${plural(status.decided, "task")} decided, ${savingsWords(savings)}`} tone="people" />
+    <${Tile} name="Human time" value=${minutes(savings.spent)} about=${`${plural(status.decided, "task")} decided${status.items_erased > 0 ? " (of erased items too)" : ""}, ${savingsWords(savings)}`} tone="people" />
   </section>`;
+}
+
+// Why there are fewer labels than were decided.
+function erasedWords({ items_erased: erased }) {
+  return erased > 0 ? `; ${count(erased)} erased, counted no more` : "";
 }
 
 function savingsWords({ saved, savedUsd, secondsEach, measured }) {
