@@ -241,7 +241,7 @@ def _add_http(
         ),
         rights_api.router(ErasureStore(database), access),
         quality_api.router(
-            Agreements(decisions, in_force, BlindChecks(database), Distressing(database)),
+            Agreements(decisions, in_force, Distressing(database)),
             decisions,
             projects,
             access,

@@ -23,6 +23,7 @@ def decision(task: int, reviewer: str, label: str, **fields: object) -> Decision
         "blind": True,
         "routed_under": 1,
         "machine_label": '"yes"',
+        "waits": False,
     }
     return Decision(**(known | fields))  # type: ignore[arg-type]
 
@@ -87,6 +88,43 @@ def test_items_that_one_person_decided_say_nothing_about_people() -> None:
     assert alone.alpha.undefined == "there is one rater only"
 
 
+def test_items_that_wait_count_and_are_no_examples_for_who_may_be_asked() -> None:
+    labels = Labels(["yes", "no"])
+    said = [each for task in range(10) for each in both(task, "yes", "no", waits=task > 0)]
+    found = units(said, labels, 0, FOREVER)
+    (told,) = confused(found, labels, 1)
+    assert [example.item_id for example in told.examples] == ["i9", "i8", "i7"]
+    (to_rater,) = confused(found, labels, 1, to_rater=True)
+    assert ([example.item_id for example in to_rater.examples], to_rater.withheld) == (["i0"], 2)
+    assert (told.items, to_rater.items) == (10, 10)
+
+
+def test_who_by_chance_saw_no_suggestion_is_not_compared_with_who_did() -> None:
+    labels = Labels(["yes", "no"])
+    said = [decision(1, "ann", "yes", blind=False), decision(1, "ben", "no")]
+    said += both(2, "yes", "no", blind=False)
+    blind, seen, two = sorted(
+        units(said, labels, 0, FOREVER), key=lambda unit: (not unit.blind, unit.item_id)
+    )
+    assert (blind.said[0][1], seen.said[0][1], len(two.said)) == (1, 0, 2)
+    found = compared([blind, seen, two], labels)
+    assert (found["people", True].percent.items, found["people", False].percent.items) == (0, 1)
+    assert (found["machine", True].percent.items, found["machine", False].percent.items) == (1, 2)
+
+
+def test_a_third_answer_to_disputed_items_alone_would_flatter() -> None:
+    """The example of `Decision`: why answers that are asked for because others differ are left out."""
+    labels = Labels(["yes", "no"])
+    first = [each for task in range(20) for each in both(task, "yes", "no" if task % 2 else "yes")]
+    third = [decision(task, "cid", "no") for task in range(1, 20, 2)]
+
+    def share(said: list[Decision]) -> float | None:
+        return compared(units(said, labels, 0, FOREVER), labels)["people", True].percent.value
+
+    assert share(first) == pytest.approx(1 / 2)
+    assert share([*first, *third]) == pytest.approx(2 / 3)
+
+
 def test_the_least_clear_label_comes_first_and_the_most_confused_pair() -> None:
     labels = Labels(["yes", "no", "maybe"])
     said = [each for task in range(30) for each in both(task, "yes", "yes")]
@@ -97,11 +135,12 @@ def test_the_least_clear_label_comes_first_and_the_most_confused_pair() -> None:
     first, second = confused(found, labels, 1)
     assert (first.labels, first.items, first.either) == (("no", "maybe"), 10, 31)
     assert [example.item_id for example in first.examples] == ["i48", "i46", "i44"], "the newest"
+    assert first.withheld == 0
     assert first.examples[0].said == {"no": 1, "maybe": 1}
     assert (second.labels, second.items) == (("yes", "no"), 1)
     people = compared(found, labels)["people", True]
     assert [one.label for one in people.labels][-1] == "yes"
-    said_in_words = verdict([people], [first, second], 1)
+    said_in_words = verdict([people], [first, second], 1, several=False)
     assert said_in_words.state == "unknown"
     assert "least clear about “" in said_in_words.sentence
     assert "Most often confused are “no” and “maybe”: 10 of the 31 items" in said_in_words.sentence
@@ -111,7 +150,7 @@ def test_a_dominating_label_is_named() -> None:
     labels = Labels(["yes", "no"])
     said = [each for task in range(95) for each in both(task, "yes", "yes")]
     said += [each for task in range(95, 100) for each in both(task, "yes", "no")]
-    found = verdict([compared(units(said, labels, 0, FOREVER), labels)["people", True]], [], 1)
+    found = verdict([compared(units(said, labels, 0, FOREVER), labels)["people", True]], [], 1, several=False)
     assert found.state == "poor"
     assert "One label dominates, where alpha is strict: AC1 is 0.95" in found.sentence
 
@@ -136,7 +175,7 @@ def test_reliable_is_what_even_the_lower_end_says(
     said = [each for task in range(20) for each in both(task, "yes", "no" if task % 2 else "yes")]
     people = compared(units(said, labels, 0, FOREVER), labels)["people", True]
     alpha = Figure(value=value, low=low, high=None if low is None else 1.0, items=20, pairs=20)
-    found = verdict([msgspec.structs.replace(people, alpha=alpha, ac1=alpha)], [], 1)
+    found = verdict([msgspec.structs.replace(people, alpha=alpha, ac1=alpha)], [], 1, several=False)
     assert found.state == state
     assert found.sentence.startswith(f"{words}: alpha {value:.2f}")
     assert ("too little to rely on labels" in found.sentence) == (state == "unknown")
@@ -147,12 +186,15 @@ def test_after_a_new_guideline_what_is_not_known_is_how_far_people_agree_by_that
     said = [each for task in range(20) for each in both(task, "yes", "no" if task % 2 else "yes")]
     few = [each for task in range(20, 23) for each in both(task, "yes", "no", guideline_version=2)]
     people = compared(units([*said, *few], labels, 0, FOREVER), labels, 2)["people", True]
-    found = verdict([people], [], 2)
+    found = verdict([people], [], 2, several=False)
     assert found.state == "unknown"
     assert "by guideline version 2 is not known yet: of decisions made with it, only 3" in found.sentence
     assert "Those made with other versions tell nothing about it." in found.sentence
     alone = compared(units(few, labels, 0, FOREVER), labels, 2)["people", True]
-    for one in (found, verdict([alone], [], 2)):
+    for one in (found, verdict([alone], [], 2, several=False)):
         assert "policy." not in one.sentence, "several people decide the same items already"
     single = compared(units(few[:1], labels, 0, FOREVER), labels, 2)["people", True]
-    assert "Set policy.decisions_per_task" in verdict([single], [], 2).sentence
+    assert "Set policy.decisions_per_task" in verdict([single], [], 2, several=False).sentence
+    set_already = verdict([single], [], 2, several=True).sentence
+    assert "policy." not in set_already
+    assert "The policy has several people decide the same items" in set_already

@@ -22,16 +22,21 @@ SPEC = load_project(
 def claimed(task_id: int) -> Claimed:
     return Claimed(
         task_id=task_id, fence=task_id, lease_until=task_id, item_id=f"i{task_id}", content="a text",
-        metadata="{}", blind=True, label="null", confidence=0.0, reasons=[], kept=None, needed=1, pool="",
+        metadata="{}", blind=task_id > 100, label="null", confidence=0.0, reasons=[], kept=None,
+        needed=1, pool="",
     )  # fmt: skip
 
 
 class Stand:
     """Stands in for everything around the desk; handing out a check fails from the `broken` one on."""
 
-    def __init__(self, broken: int, drawn: list[bool]) -> None:
+    def __init__(
+        self, broken: int, drawn: list[bool], error: Exception | None = None, *, decoys: bool = False
+    ) -> None:
         self.broken = broken
         self.drawn = drawn
+        self.error = error or ConnectionError("the database is away")
+        self.decoys = decoys
         self.handed = 0
 
     async def get(self, _: str) -> Version:
@@ -53,15 +58,18 @@ class Stand:
         if isinstance(what[0], int):  # a check
             self.handed += 1
             if self.handed >= self.broken:
-                raise ConnectionError("the database is away")
+                raise self.error
             return claimed(100 + what[0])
         return [claimed(number) for number in range(1, what[2] + 1)]
 
     def is_gold(self, _: str, __: str, number: int, ___: float) -> bool:
         return self.drawn[number]
 
+    async def show_blind(self, *_: object) -> set[int]:
+        raise self.error
+
     def is_decoy(self, *_: object) -> bool:
-        return False
+        return self.decoys
 
     def shuffled(self, _: str, gold_ids: list[int]) -> list[int]:
         return sorted(gold_ids)
@@ -92,6 +100,19 @@ async def test_where_nothing_is_leased_the_failure_is_told() -> None:
     by = cast("Any", SimpleNamespace(name="ann", may=lambda *_: False))
     with pytest.raises(ConnectionError):
         await made(Stand(1, [True, True])).claim(by, "p", 2)
+
+
+@pytest.mark.parametrize("drawn", [[False, True], [True, True]])
+async def test_a_fault_is_told_though_something_is_leased(drawn: list[bool]) -> None:
+    by = cast("Any", SimpleNamespace(name="ann", may=lambda *_: False))
+    with pytest.raises(KeyError):
+        await made(Stand(2 if all(drawn) else 1, drawn, KeyError("a fault"))).claim(by, "p", 2)
+
+
+async def test_what_cannot_be_stored_as_shown_blind_is_shown_with_its_suggestion() -> None:
+    by = cast("Any", SimpleNamespace(name="ann", may=lambda *_: False))
+    tasks = await made(Stand(9, [False, False], decoys=True)).claim(by, "p", 2)
+    assert [task.blind for task in tasks] == [False, False]
 
 
 def made(stand: Stand) -> GoldDesk:

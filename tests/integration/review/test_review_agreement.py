@@ -100,24 +100,89 @@ async def test_what_saw_a_suggestion_is_kept_apart(review: Review) -> None:
     await close([ann, ben])
 
 
-async def test_only_settled_decisions_that_stand_count(review: Review) -> None:
-    await review.make_tasks(14, needed=2, blind=True)
+async def test_decisions_that_stand_count_whether_or_not_their_task_is_settled(review: Review) -> None:
+    await review.make_tasks(14, needed=3)
     ann, ben = await review.sign_in("ann3"), await review.account("ben3", "reviewer")
     await decide(review, ben, 13, always("positive"))
     tasks = await decide(review, ann, 12, always("positive"))
     assert (await ann.post(f"/v1/tasks/{tasks[-1]}/undo")).status_code == 200
     found = await agreement(review)
-    assert found["decisions"] == 22, (
-        "11 tasks are settled; one was taken back, one has one decision, one none"
-    )
-    assert of(found, "people", blind=True)["percent"]["items"] == 11
-    assert "the same label throughout" in of(found, "people", blind=True)["alpha"]["undefined"]
+    assert found["decisions"] == 13 + 11, "one was taken back; of no task the third person has decided"
+    assert of(found, "people", blind=False)["percent"]["items"] == 11
+    assert of(found, "machine", blind=False)["percent"]["items"] == 13
+    assert "the same label throughout" in of(found, "people", blind=False)["alpha"]["undefined"]
     # What a second look brings does not count: it is taken where the machine contradicts.
     await review.database.execute(
         "UPDATE assignments SET again = true WHERE task_id = $1 AND reviewer = 'ann3'", tasks[0]
     )
-    assert of(await agreement(review), "people", blind=True)["percent"]["items"] == 10
+    assert of(await agreement(review), "people", blind=False)["percent"]["items"] == 10
     await close([ann, ben])
+
+
+async def test_neither_who_is_asked_because_others_differ_counts_nor_an_expert_between_them(
+    review: Review,
+) -> None:
+    spec = (
+        PROJECT.format(project=review.project)
+        + "policy: {decisions_per_task: 2}\n"
+        + "review: {overlap: {most_decisions: 3, agreement: 0.7, adjudicate: true}}\n"
+    )
+    (await review.admin.put(f"/v1/projects/{review.project}", content=spec)).raise_for_status()
+    await review.make_tasks(12, needed=2, project_version=2)
+    names = [f"{review.project[:40]}-{name}" for name in ("ann", "ben", "cid", "eve")]
+    ann, ben, cid, eve = [await review.account(name, "reviewer") for name in names]
+    manager = await review.account(f"{review.project[:40]}-mel", "manager")
+    await decide(review, ann, 12, always("positive"))
+    await decide(review, ben, 12, third("negative"))  # of i0, i3, i6 and i9
+
+    async def figures() -> list[tuple[Any, ...]]:
+        found = await agreement(review)
+        people, machine = (of(found, between, blind=False) for between in ("people", "machine"))
+        counted = people["percent"]["items"], people["percent"]["pairs"], people["raters"]
+        both = people["percent"]["value"], people["alpha"]["value"], machine["percent"]["value"]
+        return [(found["decisions"], *counted), *both]
+
+    disputed = await figures()
+    assert disputed[0] == (24, 12, 12, 2)
+    assert disputed[1] == pytest.approx(8 / 12), "the four that wait for a third person count"
+    # What waits is no example for the admin, who may be the third; who is a manager alone is told all.
+    pairs = (await agreement(review))["pairs"]
+    assert [(pair["items"], pair["examples"]) for pair in pairs] == [(4, [])]
+    assert (await agreement(review))["examples_withheld"] == 3
+    told = (await manager.get(f"/v1/projects/{review.project}/agreement")).json()
+    assert len(told["pairs"][0]["examples"]) == 3
+    assert (told["examples_withheld"], told["comparisons"]) == (0, (await agreement(review))["comparisons"])
+
+    await decide(review, cid, 4, always("negative"))
+    assert await figures() == disputed, "two against one is no agreement of 0.7, and changes no figure"
+    grant = await review.admin.put(f"/v1/projects/{review.project}/skills/expert/{names[3]}")
+    assert grant.raise_for_status().json()["changed"]
+    await decide(review, eve, 4, always("negative"))
+    assert await review.undecided() == 0
+    assert await figures() == disputed, "nor does it that an expert settled them"
+    (pair,) = (await agreement(review))["pairs"]
+    assert [example["said"] for example in pair["examples"]] == [{"positive": 1, "negative": 1}] * 3
+    lines = (await review.admin.get(f"/v1/projects/{review.project}/decisions")).text.splitlines()
+    asked = {
+        (line["reviewer"], line["extra"], line["adjudicates"]) for line in map(msgspec.json.decode, lines)
+    }
+    assert asked == {
+        (names[0], False, False), (names[1], False, False), (names[2], True, False), (names[3], True, True),
+    }  # fmt: skip
+    await close([ann, ben, cid, eve, manager])
+
+
+async def test_no_window_tells_who_may_be_asked_what_was_said_in_a_blind_check(review: Review) -> None:
+    await review.make_tasks(3, needed=2, blind=True)
+    ann, manager = await review.account("ann9", "reviewer"), await review.account("m9", "manager")
+    await decide(review, ann, 3, always("negative"))
+    found = await agreement(review)
+    assert (found["decisions"], found["withheld"]) == (0, 3)
+    assert "negative" not in str(found["comparisons"])
+    told = (await manager.get(f"/v1/projects/{review.project}/agreement")).json()
+    assert (told["decisions"], told["withheld"]) == (3, 0)
+    assert of(told, "machine", blind=True)["percent"]["items"] == 3
+    await close([ann, manager])
 
 
 async def test_figures_are_of_one_guideline_and_weeks_of_all(review: Review) -> None:
@@ -176,6 +241,8 @@ async def test_decisions_are_exported_in_the_order_of_time(review: Review) -> No
         "machine_label": "positive",
         "blind": True,
         "again": False,
+        "extra": False,
+        "adjudicates": False,
         "guideline_version": 1,
         "seconds": first["seconds"],
         "decided_at": first["decided_at"],
@@ -201,16 +268,16 @@ async def test_the_newest_decisions_are_read_by_an_index(review: Review, databas
     ann, ben = await review.account("ann8", "reviewer"), await review.account("ben8", "reviewer")
     for person in (ann, ben):
         await decide(review, person, 6, always("positive"))
-    found, limited = await store.Decisions(database).newest(review.project, 0, 4_000_000_000_000, 4)
-    assert limited
-    assert len(found) == 8, "four decisions belong to four tasks, of which all decisions come along"
-    assert {decision.reviewer for decision in found} == {"ann8", "ben8"}
+    found = await store.Decisions(database).newest(review.project, 0, 4_000_000_000_000, 4)
+    assert found.limited
+    assert len(found.decisions) == 8, "four decisions belong to four tasks, of which all decisions come along"
+    assert {decision.reviewer for decision in found.decisions} == {"ann8", "ben8"}
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         rows = await connection.fetch(
             "EXPLAIN " + store._NEWEST, review.project, 0, 4_000_000_000_000, 20_000
         )
-        rows += await connection.fetch("EXPLAIN " + store._DECISIONS, [1, 2])
+        rows += await connection.fetch("EXPLAIN " + store._DECISIONS, [1, 2], "ann8")
     plan = "\n".join(row[0] for row in rows)
     assert "decisions_by_project" in plan
     assert "Seq Scan" not in plan

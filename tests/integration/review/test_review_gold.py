@@ -170,6 +170,52 @@ async def test_gold_never_reaches_what_is_learned(review: Review) -> None:
     await close([ann])
 
 
+async def test_what_is_shown_blind_as_checks_are_counts_as_decided_blind(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(20, needed=2)
+    names = [f"blind-{name}" for name in ("ann", "ben", "cid")]
+    ann, ben, cid = [await review.account(name, "reviewer") for name in names]
+    shown = {task["item_id"]: task for task in await review.claim(ann, 20)}
+    assert len(shown) == 20
+    assert {task["blind"] for task in shown.values()} == {True, False}  # but once in 500,000 times
+    assert all((task["suggestion"] is None) == task["blind"] for task in shown.values())
+    bens = await review.claim(ben, 20)
+    for task in list(shown.values())[:5]:  # somebody else gets them, who is shown them by another draw
+        (await post(ann, task, "skip", reason="unclear")).raise_for_status()
+    cids = await review.claim(cid, 5)
+    answer = await ann.post(f"/v1/projects/{review.project}/tasks/take-over", json={"count": 20})
+    anns = answer.raise_for_status().json()["tasks"]
+    assert (len(anns), len(bens), len(cids)) == (15, 20, 5)
+    for task in anns:
+        before = shown[task["item_id"]]
+        assert (task["blind"], task["suggestion"]) == (before["blind"], before["suggestion"])
+    first = next(task for task in anns if task["blind"])
+    await decide(ann, first, WRONG)
+    first |= (await ann.post(f"/v1/tasks/{first['task_id']}/undo")).raise_for_status().json()
+    expected: dict[str, dict[str, bool]] = {}
+    for client, name, tasks in zip((ann, ben, cid), names, (anns, bens, cids), strict=True):
+        for task in tasks:
+            await decide(client, task, RIGHT)
+            expected.setdefault(task["item_id"], {})[name] = task["blind"]
+
+    lines = (await review.admin.get(f"/v1/projects/{review.project}/decisions")).text.splitlines()
+    exported: dict[str, dict[str, bool]] = {}
+    for line in map(msgspec.json.decode, lines):
+        exported.setdefault(line["item_id"], {})[line["reviewer"]] = line["blind"]
+    assert exported == expected
+    events = [msgspec.json.decode(record.value) for record in await review.read(REVIEWS_DECIDED.name, 20)]
+    assert {event["item_id"]: event["blind"] for event in events} == {
+        name: all(said.values()) for name, said in expected.items()
+    }
+    found = (await review.admin.get(f"/v1/projects/{review.project}/agreement")).json()
+    items = {(one["between"], one["blind"]): one["percent"]["items"] for one in found["comparisons"]}
+    said = [list(each.values()) for each in expected.values()]
+    assert items["machine", True] == sum(True in each for each in said)
+    assert items["machine", False] == sum(False in each for each in said)
+    assert items["people", True] == sum(each == [True, True] for each in said)
+    await close([ann, ben, cid])
+
+
 async def test_without_work_there_are_no_checks(review: Review) -> None:
     await make_gold_project(review, rate=0.5)
     await put(review, *texts(3))

@@ -85,6 +85,13 @@ class CheckStore:
             return None if row is None else claimed_check(row)
         return None
 
+    async def show_blind(self, reviewer: str, tasks: Sequence[Claimed]) -> set[int]:
+        """Remember that ordinary tasks are shown to a person without their suggestion; return the numbers of
+        those still held, which are to be shown so."""
+        numbers, fences = [task.task_id for task in tasks], [task.fence for task in tasks]
+        rows = await self._database.pool.fetch(sql.SHOW_BLIND, reviewer, numbers, fences)
+        return {row["task_id"] for row in rows}
+
     async def extend(self, lease: Lease, seconds: float) -> int | None:
         """Extend a lease that is still held; return its new end in Unix milliseconds, or None."""
         end: int | None = await self._database.pool.fetchval(

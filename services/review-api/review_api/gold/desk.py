@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from labelmill.events import Label
 from labelmill.runtime.metrics import Metrics
+from labelmill.runtime.retry import is_passing
 
 from review_api.accounts.roles import Principal
 from review_api.errors import ApiError
@@ -217,15 +218,17 @@ class GoldDesk:
             tasks = await self._desk.claim(by, project, count - wanted)
         if len(tasks) < count - wanted:
             wanted = len(back)
+        checks: list[Claimed] = []
         try:
+            tasks = await self._as_checks_are(by, tasks, rate)
             checks = await self._hand_out(by, version, free, wanted, purpose="check", pools=pools)
         except Exception as error:
-            # The tasks are leased: lost with the answer, they would lie idle until their leases end.
-            if not tasks:
+            # The tasks are leased: lost with the answer, they would lie idle until their leases end. So while
+            # the database is away they are handed out alone; anything else is a fault, and is to be seen.
+            if not tasks or not is_passing(error):
                 raise
             log.warning("no checks handed out", project=project, error=repr(error))
-            checks = []
-        return _ending_together([self._shown(by, task, rate) for task in _woven(tasks, checks, drawn)])
+        return _ending_together(_woven(tasks, checks, drawn))
 
     def _drawn(self, by: Principal, project: str, count: int, rate: float) -> list[bool]:
         key = project, by.name
@@ -235,8 +238,18 @@ class GoldDesk:
         self._numbers[key] = number + count
         return [self._draw.is_gold(project, by.name, number + place, rate) for place in range(count)]
 
-    def _shown(self, by: Principal, task: Claimed, rate: float) -> Claimed:
-        return task if task.task_id in self._ours else as_checks_are(self._draw, by, task, rate)
+    async def _as_checks_are(self, by: Principal, tasks: list[Claimed], rate: float) -> list[Claimed]:
+        """Return ordinary tasks as a person sees them: blind now and then, for most checks are. It is stored
+        before it is shown, so that the decision counts as made blind."""
+        drawn = [
+            task
+            for task in tasks
+            if not task.blind and task.answers is None and self._draw.is_decoy(task.task_id, by.name, rate)
+        ]
+        if not drawn:
+            return tasks
+        stored = await self._checks.show_blind(by.name, drawn)
+        return [replace(task, blind=True) if task.task_id in stored else task for task in tasks]
 
     async def _hand_out(
         self,
@@ -249,8 +262,8 @@ class GoldDesk:
         pools: Sequence[str],
     ) -> list[Claimed]:
         """Hand out up to `count` checks of `free`, among the tasks of `pools`; one that another process gave
-        this person just now is stepped over. What fails after the first takes nothing away of what was handed
-        out."""
+        this person just now is stepped over. A database that is away after the first takes nothing away of
+        what was handed out."""
         handed: list[Claimed] = []
         for gold_id in free[: count * _TRIES]:
             if len(handed) == count:
@@ -258,7 +271,7 @@ class GoldDesk:
             try:
                 task = await self._claim(by, version, gold_id, purpose, pools)
             except Exception as error:
-                if not handed:
+                if not handed or not is_passing(error):
                     raise
                 log.warning("fewer checks handed out", project=version.spec.project, error=repr(error))
                 break
@@ -323,12 +336,6 @@ def _woven(tasks: Sequence[Claimed], checks: Sequence[Claimed], drawn: Sequence[
     rest, gold = deque(tasks), deque(checks)
     woven = [(gold if is_check else rest).popleft() for is_check in drawn if (gold if is_check else rest)]
     return [*woven, *gold, *rest]
-
-
-def as_checks_are(draw: Draw, by: Principal, task: Claimed, rate: float) -> Claimed:
-    """Return an ordinary task as a person sees it: blind now and then, for most checks are."""
-    is_decoy = task.answers is None and draw.is_decoy(task.task_id, by.name, rate)
-    return replace(task, blind=True) if is_decoy else task
 
 
 def _ending_together(tasks: Sequence[Claimed]) -> list[Claimed]:

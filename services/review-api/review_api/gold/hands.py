@@ -10,8 +10,6 @@ from labelmill.runtime.postgres import Database
 
 from review_api.accounts.roles import Principal
 from review_api.gold.checks import claimed_check
-from review_api.gold.desk import as_checks_are
-from review_api.gold.draw import Draw
 from review_api.projects.in_force import InForce
 from review_api.tasks import sql as tasks_sql
 from review_api.tasks.pools import skill_of
@@ -53,7 +51,7 @@ WITH mine AS MATERIALIZED (
     UPDATE assignments a
     SET fence = {fence}, leased_at = now(), lease_until = now() + make_interval(secs => $1)
     FROM mine m WHERE a.task_id = m.task_id AND a.slot = m.slot
-    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
+    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates, a.shown_blind
 )
 {shown}
 """.replace("{fence}", tasks_sql.FENCE).replace("{shown}", tasks_sql.SHOWN)
@@ -91,7 +89,6 @@ class Hands:
         self,
         database: Database,
         store: TaskStore,
-        draw: Draw,
         *,
         in_force: InForce,
         entrance: Entrance,
@@ -99,7 +96,6 @@ class Hands:
     ) -> None:
         self._database = database
         self._store = store
-        self._draw = draw
         self._in_force = in_force
         self._entrance = entrance
         self._lease_seconds = lease_seconds
@@ -131,6 +127,4 @@ class Hands:
             taken = self._lease_seconds, by.name, held
             tasks = [Claimed(**row) for row in await connection.fetch(_TAKE_TASKS, *taken)]
             checks = [claimed_check(row) for row in await connection.fetch(_TAKE_CHECKS, *taken)]
-        rate = version.spec.review.gold.rate
-        shown = [as_checks_are(self._draw, by, task, rate) for task in await self._store.with_answers(tasks)]
-        return sorted([*shown, *checks], key=lambda task: task.item_id)
+        return sorted([*await self._store.with_answers(tasks), *checks], key=lambda task: task.item_id)

@@ -214,6 +214,18 @@ SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS
 FROM leased l JOIN shown s USING (gold_id)
 """.replace("{fence}", FENCE).replace("{number}", _NUMBER)
 
+# Like the claim before it, it does not wait for the disk: the decision does, and takes it along.
+SHOW_BLIND: Final = """
+-- $1 reviewer, $2 tasks, $3 their fences
+WITH unhurried AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+UPDATE assignments a SET shown_blind = true
+FROM unhurried, unnest($2::bigint[], $3::bigint[]) AS k(task_id, fence)
+WHERE a.task_id = k.task_id AND a.reviewer = $1 AND a.fence = k.fence AND a.state = 'leased'
+RETURNING a.task_id
+"""
+
 EXTEND: Final = """
 UPDATE gold_checks SET lease_until = now() + make_interval(secs => $4)
 WHERE task_id = $1 AND reviewer = $2 AND fence = $3 AND label IS NULL AND lease_until > now()

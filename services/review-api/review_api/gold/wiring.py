@@ -87,7 +87,6 @@ class Gold:
         hands = Hands(
             database,
             tasks,
-            draw,
             in_force=in_force,
             entrance=entrance,
             lease_seconds=settings.lease_seconds,

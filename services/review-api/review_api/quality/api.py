@@ -19,8 +19,12 @@ from review_api.quality.store import Decisions
 
 _MOST_MS: Final = 253_402_300_799_000  # the end of the year 9999
 
-Since = Annotated[int, Query(ge=0, le=_MOST_MS, description="Unix milliseconds: tasks settled from then on")]
-Until = Annotated[int | None, Query(ge=1, le=_MOST_MS, description="Unix milliseconds: tasks settled before")]
+Since = Annotated[
+    int, Query(ge=0, le=_MOST_MS, description="Unix milliseconds: what was decided from then on")
+]
+Until = Annotated[
+    int | None, Query(ge=1, le=_MOST_MS, description="Unix milliseconds: what was decided before")
+]
 Guideline = Annotated[
     int | None,
     Query(ge=1, le=2**31 - 1, description="version of the guideline; the one in force unless given"),
@@ -99,8 +103,11 @@ class AgreementShown(BaseModel):
     pairs: list[ConfusedShown] = Field(description="the most confused first")
     contents: dict[str, str] = Field(description="beginnings of the examples' texts, by item")
     sensitive: list[str] = Field(description="items of examples that distress: show these when asked for")
+    withheld: int = Field(
+        description="items left out of everything: you may be asked about them in a blind check"
+    )
     examples_withheld: int = Field(
-        description="examples left out: you may be asked about their items in a blind check"
+        description="examples left out: their items still wait for people, and you may be asked"
     )
 
 
@@ -111,7 +118,8 @@ _DECISIONS: Responses = {
             "application/x-ndjson": {
                 "schema": {"type": "string"},
                 "example": '{"item_id":"t1","reviewer":"ann","label":"positive","machine_label":"negative",'
-                '"blind":true,"again":false,"guideline_version":1,"seconds":4.2,"decided_at":1760000000000}\n',
+                '"blind":true,"again":false,"extra":false,"adjudicates":false,'
+                '"guideline_version":1,"seconds":4.2,"decided_at":1760000000000}\n',
             }
         },
     }
@@ -135,8 +143,9 @@ def router(agreements: Agreements, decisions: Decisions, projects: ProjectStore,
         until: Until = None,
         guideline_version: Guideline = None,
     ) -> Response:
-        """On settled tasks. Decisions that were taken back do not count, nor do those of a second look at
-        doubtful decisions: it is taken where the machine contradicts."""
+        """Of what people decided independently, whether or not the task is settled. Decisions that were taken
+        back do not count, nor do those of people who are asked because others differ, of an expert between
+        them, and of a second look at doubtful decisions: it is taken where the machine contradicts."""
         found = await agreements.of(
             project, since, until, guideline_version, reviewer=reviewer_in(project, by)
         )
@@ -150,8 +159,10 @@ def router(agreements: Agreements, decisions: Decisions, projects: ProjectStore,
     )
     async def exported(by: Annotated[Principal, Depends(manager)], project: Project) -> Response:
         """Every decision in the order of time, also of tasks that are not settled yet; with it agreement
-        can be worked out elsewhere. `again`: a second look at a doubtful decision. `withheld`: you may be
-        asked about the item in a blind check, so its labels are null."""
+        can be worked out elsewhere. `blind`: made without sight of the machine's label. `again`: a second
+        look at a doubtful decision; `extra`: by a person who was asked because others differ; `adjudicates`:
+        by an expert who saw the others' answers. `withheld`: you may be asked about the item in a blind
+        check, so its labels are null."""
         if not await projects.exists(project):
             raise unknown_project(project)
         return StreamingResponse(

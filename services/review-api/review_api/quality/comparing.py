@@ -1,7 +1,7 @@
 """How far people agree with each other and with the machine, from the units of a window of time. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Final, Literal
 
@@ -84,10 +84,10 @@ class Confused(msgspec.Struct, frozen=True, kw_only=True):
     either: int
     examples: list[Example]
 
-    def without(self, items: Collection[str]) -> "Confused":
-        """Return the same with no example of `items`."""
-        kept = [example for example in self.examples if example.item_id not in items]
-        return msgspec.structs.replace(self, examples=kept)
+    @property
+    def withheld(self) -> int:
+        """How many examples there would be more if none were kept from whoever reads this."""
+        return min(self.items, MOST_EXAMPLES) - len(self.examples)
 
 
 def comparisons(
@@ -143,11 +143,16 @@ def _by_week(chosen: Sequence[Unit], between: Between, apart: Floats) -> list[Of
     return found
 
 
-def confused(units: Sequence[Unit], labels: Labels, guideline_version: int) -> list[Confused]:
-    """Return the pairs of labels that people gave most often to the same item, with the newest examples."""
+def confused(
+    units: Sequence[Unit], labels: Labels, guideline_version: int, *, to_rater: bool = False
+) -> list[Confused]:
+    """Return the pairs of labels that people gave most often to the same item, with the newest examples.
+
+    `to_rater`: whoever reads it may be asked about items that wait: these are no examples.
+    """
     both: dict[tuple[int, int], list[Unit]] = defaultdict(list)
     with_label: Counter[int] = Counter()
-    newest_first = sorted(units, key=lambda unit: unit.settled_at, reverse=True)
+    newest_first = sorted(units, key=lambda unit: unit.decided_at, reverse=True)
     for unit in newest_first:
         if unit.guideline_version != guideline_version or len(unit.said) < 2:
             continue
@@ -161,7 +166,9 @@ def confused(units: Sequence[Unit], labels: Labels, guideline_version: int) -> l
             labels=(labels.shown(one), labels.shown(other)),
             items=len(found),
             either=with_label[one] + with_label[other] - len(found),
-            examples=[_example(unit, labels) for unit in found[:MOST_EXAMPLES]],
+            examples=[_example(unit, labels) for unit in found if not (to_rater and unit.waits)][
+                :MOST_EXAMPLES
+            ],
         )
         for (one, other), found in most
     ]

@@ -1,6 +1,7 @@
 """All SQL about agreement: who decided what, in the order of time."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,25 +22,22 @@ WHERE project = $1 AND decided_at >= to_timestamp($2::float8 / 1000)
 ORDER BY decided_at DESC, task_id DESC, slot DESC LIMIT $4
 """
 
-# LATERAL with OFFSET 0 keeps these as look-ups by key. A second look is taken where the machine
-# contradicts: its decisions would show people less agreed than they are.
+# LATERAL with OFFSET 0 keeps these as look-ups by key. Why only these decisions: see `units.Decision`.
 _DECISIONS: Final = """
-SELECT d.task_id, d.item_id, d.reviewer, d.label, d.guideline_version,
-       (extract(epoch FROM d.decided_at) * 1000)::bigint AS decided_at, t.blind,
-       t.guideline_version AS routed_under, r.label AS machine_label
+SELECT {withheld} AS withheld, d.task_id, d.item_id, d.reviewer, d.label, d.guideline_version,
+       (extract(epoch FROM d.decided_at) * 1000)::bigint AS decided_at, t.blind OR d.shown_blind AS blind,
+       t.guideline_version AS routed_under, r.label AS machine_label, t.decided < t.needed AS waits
 FROM unnest($1::bigint[]) AS n(task_id)
-CROSS JOIN LATERAL (
-    SELECT * FROM tasks t WHERE t.task_id = n.task_id AND t.label IS NOT NULL OFFSET 0
-) t
+CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.task_id = n.task_id OFFSET 0) t
 CROSS JOIN LATERAL (
     SELECT label FROM routes r
     WHERE (r.project, r.item_id, r.guideline_version) = (t.project, t.item_id, t.guideline_version) OFFSET 0
 ) r
 CROSS JOIN LATERAL (
-    SELECT d.* FROM decisions d JOIN assignments a USING (task_id, slot)
-    WHERE d.task_id = n.task_id AND NOT a.again OFFSET 0
+    SELECT d.*, a.shown_blind FROM decisions d JOIN assignments a USING (task_id, slot)
+    WHERE d.task_id = n.task_id AND NOT a.again AND NOT a.extra OFFSET 0
 ) d
-"""
+""".replace("{withheld}", withheld("t", "$2"))
 
 _LABELS: Final = """
 SELECT labels FROM guideline_versions WHERE project = $1 AND guideline_version = $2
@@ -55,9 +53,9 @@ CROSS JOIN LATERAL (
 """
 
 _PAGE: Final = """
-SELECT d.item_id, d.reviewer, d.label, r.label AS machine_label, t.blind OR a.again AS blind, a.again,
-       d.guideline_version, d.seconds, {withheld} AS withheld, d.at AS decided_at, d.decided_at AS place,
-       d.task_id, d.slot
+SELECT d.item_id, d.reviewer, d.label, r.label AS machine_label,
+       t.blind OR a.again OR a.shown_blind AS blind, a.again, a.extra, a.adjudicates, d.guideline_version,
+       d.seconds, {withheld} AS withheld, d.at AS decided_at, d.decided_at AS place, d.task_id, d.slot
 FROM (
     SELECT *, (extract(epoch FROM decided_at) * 1000)::bigint AS at FROM decisions
     WHERE project = $1 AND (decided_at, task_id, slot) > ($2, $3, $4)
@@ -79,18 +77,34 @@ class _Label(msgspec.Struct):
 _labels = msgspec.json.Decoder(list[_Label])
 
 
+@dataclass(frozen=True)
+class Newest:
+    """Decisions of a window of time; `limited`: there may be more in it; `withheld` items are left out."""
+
+    decisions: list[Decision]
+    limited: bool
+    withheld: int
+
+
 class Decisions:
     """Decisions from PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def newest(self, project: str, since: int, until: int, most: int) -> tuple[list[Decision], bool]:
-        """Return all decisions of the settled tasks to which the newest `most` of a window of time belong,
-        and whether there may be more."""
+    async def newest(
+        self, project: str, since: int, until: int, most: int, reviewer: str | None = None
+    ) -> Newest:
+        """Return all decisions that count of the tasks to which the newest `most` of a window of time belong,
+        without those of items of which `reviewer` may be handed a blind task."""
         newest = await self._database.pool.fetch(_NEWEST, project, since, until, most)
-        rows = await self._database.pool.fetch(_DECISIONS, list({row["task_id"] for row in newest}))
-        return [Decision(*row) for row in rows], len(newest) == most
+        tasks = list({row["task_id"] for row in newest})
+        rows = await self._database.pool.fetch(_DECISIONS, tasks, reviewer)
+        return Newest(
+            decisions=[Decision(*row[1:]) for row in rows if not row["withheld"]],
+            limited=len(newest) == most,
+            withheld=len({row["item_id"] for row in rows if row["withheld"]}),
+        )
 
     async def labels(self, project: str, guideline_version: int) -> list[str] | None:
         """Return the labels of a guideline; None if there is no such guideline."""

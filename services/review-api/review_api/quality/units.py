@@ -16,7 +16,21 @@ _DAY_MS: Final = 86_400_000
 class Decision(NamedTuple):
     """A decision that counts, with its task. The labels are JSON; `decided_at` is in Unix milliseconds.
 
-    `routed_under` is the guideline by which the machine labelled the item.
+    What counts is what was decided independently by those who were asked first, whatever became of the task
+    (Krippendorff 2004, ch. 11; Artstein and Poesio 2008): agreement is that of people before anything
+    reconciles them. So it counts at once, while a disputed task still waits for others: settled tasks alone
+    would leave out what people differ on. For the same reason these do not count:
+
+    - an expert who adjudicates: having seen the votes, that one agrees with some of them by design;
+    - another person who is asked because others differ: such a third answer comes to disputed items alone. Of
+      two items, one of them disputed, two people agree on 50%; with a third answer to that one, two of whose
+      three pairs still differ, it would be 67%;
+    - a second look, which is taken where the machine contradicts.
+
+    A task of which some of those asked first have not decided yet counts with what there is: who comes late
+    does not depend on what the others said.
+
+    `routed_under` is the guideline by which the machine labelled the item; `waits`: the task is not settled.
     """
 
     task_id: int
@@ -28,21 +42,24 @@ class Decision(NamedTuple):
     blind: bool
     routed_under: int
     machine_label: str
+    waits: bool
 
 
 @dataclass(frozen=True)
 class Unit:
     """What people said of one item by one guideline: (reviewer, label), both as numbers, the first first.
 
-    `machine`: the number of the machine's label; None if it went by another guideline.
+    `decided_at`: when the last of them did (Unix milliseconds); `machine`: the number of the machine's label,
+    None if it went by another guideline; `waits`: the item's task is not settled.
     """
 
     item_id: str
     guideline_version: int
     blind: bool
-    settled_at: int
+    decided_at: int
     machine: int | None
     said: tuple[tuple[int, int], ...]
+    waits: bool = False
 
     def highest(self) -> int:
         """Return the highest number of a label here."""
@@ -51,7 +68,7 @@ class Unit:
     @property
     def week(self) -> int:
         """Return the begin of the week, Monday 0:00 UTC, in Unix milliseconds."""
-        day = self.settled_at // _DAY_MS
+        day = self.decided_at // _DAY_MS
         return ((day + _MONDAY) // _WEEK_DAYS * _WEEK_DAYS - _MONDAY) * _DAY_MS
 
 
@@ -93,13 +110,14 @@ def _canonical(label: Any) -> bytes:
 
 
 def units(decisions: Iterable[Decision], labels: Labels, since: int, until: int) -> list[Unit]:
-    """Return the units that were settled from `since` until `until` (Unix milliseconds).
+    """Return the units whose last decision was made from `since` until `until` (Unix milliseconds).
 
-    A task whose guideline changed between its decisions falls into a unit for each guideline.
+    A task whose guideline changed between its decisions falls into a unit for each guideline, and one that
+    some were shown with its suggestion and others by chance without into one for each.
     """
-    grouped: dict[tuple[int, int], list[Decision]] = defaultdict(list)
+    grouped: dict[tuple[int, int, bool], list[Decision]] = defaultdict(list)
     for decision in decisions:
-        grouped[decision.task_id, decision.guideline_version].append(decision)
+        grouped[decision.task_id, decision.guideline_version, decision.blind].append(decision)
     reviewers: dict[str, int] = {}
     found = []
     for group in grouped.values():
@@ -116,13 +134,14 @@ def _unit(group: Sequence[Decision], labels: Labels, reviewers: dict[str, int]) 
         item_id=first.item_id,
         guideline_version=first.guideline_version,
         blind=first.blind,
-        settled_at=group[-1].decided_at,
+        decided_at=group[-1].decided_at,
         machine=labels.number(first.machine_label) if by_machine else None,
         said=tuple(
             # The machine is rater 0.
             (reviewers.setdefault(each.reviewer, len(reviewers) + 1), labels.number(each.label))
             for each in group
         ),
+        waits=first.waits,
     )
 
 

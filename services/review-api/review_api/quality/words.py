@@ -30,12 +30,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-def verdict(compared: Sequence[Comparison], pairs: Sequence[Confused], guideline_version: int) -> Verdict:
-    """Return what the comparisons among people come to, under the guideline that they are of."""
+def verdict(
+    compared: Sequence[Comparison], pairs: Sequence[Confused], guideline_version: int, *, several: bool
+) -> Verdict:
+    """Return what the comparisons among people come to, under the guideline that they are of. `several`: the
+    policy has several people decide the same items."""
     among = [one for one in compared if one.between == "people"]
     basis = next((one for one in among if one.alpha.value is not None), None)
     if basis is None or basis.alpha.value is None:
-        return Verdict(state="unknown", sentence=_unknown(among, guideline_version))
+        return Verdict(state="unknown", sentence=_unknown(among, guideline_version, several=several))
     value, state = basis.alpha.value, _state(basis.alpha.value, basis.alpha.low)
     parts = [_finding(value, state) + f": alpha {figure(basis.alpha)} on {basis.alpha.items:,} items."]
     if state == "unknown":
@@ -91,7 +94,7 @@ def _unclear(basis: Comparison, pairs: Sequence[Confused]) -> list[str]:
     return found
 
 
-def _unknown(among: Sequence[Comparison], guideline_version: int) -> str:
+def _unknown(among: Sequence[Comparison], guideline_version: int, *, several: bool) -> str:
     most = max(among, key=lambda one: one.alpha.items)
     others = [week for one in among for week in one.weeks if week.guideline_version != guideline_version]
     if any(week.percent.items for week in others):
@@ -101,6 +104,11 @@ def _unknown(among: Sequence[Comparison], guideline_version: int) -> str:
         )
     if most.alpha.items:
         return f"How far people agree is not known yet: {most.alpha.undefined}."
+    if several:
+        return (
+            f"How far people agree is not known yet: {most.alpha.undefined}. The policy has several people "
+            "decide the same items: it will be known once they have."
+        )
     return (
         f"How far people agree is not known: {most.alpha.undefined}. Set policy.decisions_per_task or "
         "policy.audit_raters to 2 or more, and several people decide the same items."

@@ -26,7 +26,10 @@ _SETTLED: Final = """
 SELECT o.outbox_id, t.task_id, t.project, t.item_id, t.partition, v.spec ->> 'kind' AS kind,
        i.content, i.metadata, i.ingested_at, t.label, r.label AS machine_label,
        r.confidence AS machine_confidence, r.votes,
-       r.reasons, r.propensity, t.blind, t.audit_rate, o.again,
+       r.reasons, r.propensity, t.audit_rate, o.again,
+       t.blind OR NOT EXISTS (
+           SELECT FROM assignments a WHERE a.task_id = t.task_id AND NOT a.shown_blind OFFSET 0
+       ) AS blind,
        o.again AND t.label <> x.label AS changed,
        o.guideline_version, r.release, t.decided_at,
        (

@@ -24,8 +24,8 @@ Who has decided much of what others have yet to decide would otherwise step over
 
 SHOWN: Final = """
     SELECT l.task_id, l.fence, (extract(epoch FROM l.lease_until) * 1000)::bigint AS lease_until,
-           t.item_id, i.content, i.metadata, t.blind OR l.again AS blind, r.label, r.confidence, r.reasons,
-           k.label AS kept, t.needed, l.pool, l.adjudicates, t.guideline_version
+           t.item_id, i.content, i.metadata, t.blind OR l.again OR l.shown_blind AS blind, r.label,
+           r.confidence, r.reasons, k.label AS kept, t.needed, l.pool, l.adjudicates, t.guideline_version
     FROM leased l
     JOIN tasks t USING (task_id)
     JOIN items i USING (project, item_id)
@@ -66,10 +66,10 @@ WITH unhurried AS MATERIALIZED (
 ), leased AS (
     UPDATE assignments a
     SET state = 'leased', reviewer = $2, fence = {fence}, leased_at = now(),
-        lease_until = now() + make_interval(secs => $3)
+        lease_until = now() + make_interval(secs => $3), shown_blind = false
     FROM picked p
     WHERE a.task_id = p.task_id AND a.slot = p.slot
-    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates
+    RETURNING a.task_id, a.fence, a.lease_until, a.again, a.pool, a.adjudicates, a.shown_blind
 ), shown AS ({shown})
 SELECT shown.* FROM unhurried LEFT JOIN shown ON true
 """.replace("{fence}", FENCE).replace("{shown}", SHOWN)

@@ -76,6 +76,7 @@ function Verdict({ agreement, people, machine }) {
     <p class="state"><${Icon} name=${icon} />${name}</p>
     <p class="verdict">${verdict.sentence}</p>
     <p class="fine">Of decisions made with guideline version ${agreement.guideline_version}.</p>
+    ${agreement.withheld > 0 && html`<p class="fine">Without ${plural(agreement.withheld, "item")} that you may be asked about in a blind check.</p>`}
     ${agreement.limited && html`<p class="fine">Of the newest ${count(agreement.decisions)} decisions.</p>`}
     <dl class="meters">
       <${Coefficient} name="Among people" figure=${people.alpha} tone="people"
@@ -173,7 +174,7 @@ function ByWeek({ people }) {
 function Confused({ agreement, project }) {
   return html`<section class="card slices" aria-labelledby="confused-heading">
     <h3 id="confused-heading">Where the guideline is ambiguous</h3>
-    <p class="fine">Labels that people gave to the same item, the most confused first.</p>
+    <p class="fine">Labels that people gave to the same item, the most confused first.${agreement.examples_withheld > 0 && " Items that still wait for people are no examples: you may be asked about them."}</p>
     <ul class="confused">
       ${agreement.pairs.map((pair, index) => html`<${Pair} key=${pair.labels.join(" ")} pair=${pair} project=${project} agreement=${agreement} id=${`pair-${index}`} />`)}
     </ul>
@@ -187,8 +188,8 @@ function Pair({ pair, project, agreement, id }) {
   return html`<li class="pair">
     <p class="pair-labels"><b>${one}</b> or <b>${other}</b>
       <span class="fine">${count(pair.items)} of ${plural(pair.either, "item")} with either (${percent(pair.items / pair.either, 0)})</span></p>
-    <button class="quiet expander" aria-expanded=${open ? "true" : "false"} aria-controls=${open ? id : undefined} onClick=${() => setOpen(!open)}>
-      <${Icon} name="expand" />${plural(pair.examples.length, "example")}<span class="visually-hidden"> of ${one} or ${other}</span></button>
+    ${pair.examples.length > 0 && html`<button class="quiet expander" aria-expanded=${open ? "true" : "false"} aria-controls=${open ? id : undefined} onClick=${() => setOpen(!open)}>
+      <${Icon} name="expand" />${plural(pair.examples.length, "example")}<span class="visually-hidden"> of ${one} or ${other}</span></button>`}
     ${open && html`<ul class="pair-examples" id=${id}>
       ${pair.examples.map(({ item_id: item, said }) => html`<li key=${item}>
         <${Covered} sensitive=${sensitive.includes(item)} item=${item}><p class="example-text">${contents[item] ?? ""}</p></${Covered}>
