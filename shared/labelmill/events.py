@@ -38,12 +38,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ItemIngested(Event, frozen=True, kw_only=True):
-    """A raw item to be labelled. Key: `project/item_id`."""
+    """A raw item to be labelled, by no older guideline than `guideline_version`. Key: `project/item_id`."""
 
     item_id: str
     content: str
     metadata: dict[str, str] = {}
     ingested_at: int = 0
+    guideline_version: int = 0
 
     @property
     def content_hash(self) -> str:

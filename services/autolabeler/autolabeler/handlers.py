@@ -1,7 +1,7 @@
 """Batches of items in, finished items committed: the window between Kafka and the voting."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -125,7 +125,7 @@ class Labeler:
                 if (item.project, item.item_id) in erased:
                     self._sink.pass_over(record, lanes[record.partition])
             parsed = [each for each in parsed if (each.event.project, each.event.item_id) not in erased]
-        plans = await self._plans.of(item.project for _, item in parsed)
+        plans = await self._plans.of(_wanted(item for _, item in parsed))
         jobs = []
         for record, item in parsed:
             plan = plans[item.project]
@@ -182,3 +182,11 @@ class Labeler:
         ends = {TopicPartition(ITEMS.name, partition): end for partition, end in offsets.items()}
         if await self._subscription.commit(ends):
             self._window.committed(offsets)
+
+
+def _wanted(items: Iterable[ItemIngested]) -> dict[str, int]:
+    """Return the projects of items, each with the newest guideline that one of them asks for."""
+    wanted: dict[str, int] = {}
+    for item in items:
+        wanted[item.project] = max(item.guideline_version, wanted.get(item.project, 0))
+    return wanted

@@ -1,6 +1,6 @@
 """The plans in force: made anew when a project or its release changes, kept otherwise."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -57,12 +57,18 @@ class Plans:
         self._tokens_field = tokens_field
         self._known: dict[str, _Known] = {}
 
-    async def of(self, names: Iterable[str]) -> dict[str, Plan | InvalidRecord]:
-        """Return the plan of each project, or why there is none (`unknown_project`, `unknown_kind`)."""
-        wanted = set(names)
-        if any(self._projects.get(name) is None for name in wanted):
+    async def of(self, wanted: Mapping[str, int]) -> dict[str, Plan | InvalidRecord]:
+        """Return the plan of each project, or why there is none (`unknown_project`, `unknown_kind`).
+
+        `wanted` are the projects, with the oldest guideline that will do: 0 is any.
+        """
+        if any(self._is_behind(name, guideline) for name, guideline in wanted.items()):
             await self._projects.catch_up()
         return {name: self._plan(name) for name in wanted}
+
+    def _is_behind(self, name: str, guideline: int) -> bool:
+        published = self._projects.get(name)
+        return published is None or published.guideline_version < guideline
 
     def _plan(self, name: str) -> Plan | InvalidRecord:
         published = self._projects.get(name)

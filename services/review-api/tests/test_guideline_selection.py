@@ -160,9 +160,9 @@ def test_a_review_is_asked_for_blind_once_a_guideline_and_without_old_votes() ->
 
 
 def test_the_machine_gets_the_item_as_it_came() -> None:
-    event = sending.item_again("p", to_send(), 5)
+    event = sending.item_again("p", 2, to_send(), 5)
     assert event.content_hash == to_send().content_hash
-    assert event.ingested_at == 5
+    assert (event.ingested_at, event.guideline_version) == (5, 2)
 
 
 def test_a_label_that_the_guideline_no_longer_has_gives_way_to_the_likeliest_that_is_left() -> None:

@@ -55,7 +55,7 @@ class Router:
     async def handle(self, records: Sequence[ConsumerRecord]) -> Sequence[DeadLetter]:
         """Publish the route of every record and return those that cannot be routed."""
         parsed, letters = parse(records, self._decoder)
-        policies = await self._policies_of({event.project for _, event in parsed})
+        policies = await self._policies_of(event for _, event in parsed)
         outgoing: dict[str, list[OutRecord]] = {LABELS_ACCEPTED.name: [], REVIEWS_REQUESTED.name: []}
         outcomes: Counter[tuple[str, str, str]] = Counter()
         now_ms = int(time.time() * 1000)
@@ -76,11 +76,22 @@ class Router:
         self._count(outcomes)
         return letters
 
-    async def _policies_of(self, projects: set[str]) -> dict[str, Policy | InvalidRecord]:
-        """Return each project's policy, or why it has none."""
-        if any(self._projects.get(project) is None for project in projects):
+    async def _policies_of(self, scores: Iterable[LabelScored]) -> dict[str, Policy | InvalidRecord]:
+        """Return the policy of each score's project, or why it has none.
+
+        Where a score comes by a newer guideline than this process has heard of, the autolabeler was faster:
+        by the old version a new label would be no label at all.
+        """
+        newest: dict[str, int] = {}
+        for score in scores:
+            newest[score.project] = max(score.guideline_version, newest.get(score.project, 0))
+        if any(self._is_behind(project, guideline) for project, guideline in newest.items()):
             await self._projects.catch_up()
-        return {project: self._policy(project) for project in projects}
+        return {project: self._policy(project) for project in newest}
+
+    def _is_behind(self, project: str, guideline: int) -> bool:
+        published = self._projects.get(project)
+        return published is None or published.guideline_version < guideline
 
     def _policy(self, project: str) -> Policy | InvalidRecord:
         published = self._projects.get(project)

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 from aiokafka import ConsumerRecord
-from labelmill.events import LabelScored, ProjectPublished, encode
+from labelmill.events import EventDecoder, LabelAccepted, LabelScored, ProjectPublished, encode
+from labelmill.projects import LabelSpec
 from labelmill.runtime.metrics import Metrics
 from labelmill.runtime.publisher import OutRecord
+from msgspec.structs import replace
 from router.handlers import Router
 
 MakeScore = Callable[..., LabelScored]
@@ -125,3 +127,21 @@ async def test_a_new_version_holds_from_the_next_batch(score: MakeScore, project
         "labels.accepted": 1,
         "reviews.requested": 1,
     }
+
+
+async def test_a_score_by_a_guideline_that_is_new_waits_for_it(
+    score: MakeScore, project: MakeProject
+) -> None:
+    """The autolabeler may hear of a new version first, and its label may be new with it."""
+    wider = project()
+    labels = [*wider.spec.labels, LabelSpec(name="neutral")]
+    wider = replace(wider, guideline_version=2, version=4, spec=replace(wider.spec, labels=labels))
+    projects, publisher = FakeProjects(project(), late=[wider]), FakePublisher()
+    router = Router(projects, NoEvidence(), publisher, Metrics())
+    assert not await router.handle([record(encode(score()))])
+    assert projects.catch_ups == 0
+    new = score(label="neutral", guideline_version=2)
+    assert not await router.handle([record(encode(score())), record(encode(new))])
+    assert projects.catch_ups == 1
+    routed = EventDecoder(LabelAccepted).decode(publisher.published["labels.accepted"][-1].value)
+    assert (routed.project_version, routed.score.label) == (4, "neutral")

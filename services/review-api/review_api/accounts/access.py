@@ -34,8 +34,9 @@ class Access:
         self._known: dict[bytes, tuple[Principal, float]] = {}
 
     def forget(self) -> None:
-        """Look everyone up again: an account, membership, token or session changed."""
-        self._known.clear()
+        """Look everyone up again: an account, membership, token or session changed. Who is being looked up
+        now is not remembered: that may be older."""
+        self._known = {}
 
     async def principal(self, request: Request) -> Principal:
         """Return who makes the request.
@@ -72,12 +73,13 @@ class Access:
         known = self._known.get(digest)
         if known is not None and known[1] > now and known[0].on_page == on_page:
             return known[0]
+        into = self._known
         principal = await (self._store.by_session(digest) if on_page else self._store.by_token(digest))
         if principal is None:
             raise ApiError(401, "unauthenticated", "this sign-in or token is not valid (any more)")
-        if len(self._known) >= _MOST_CACHED:
-            self._known.clear()
-        self._known[digest] = (principal, now + self._cache_seconds)
+        if len(into) >= _MOST_CACHED:
+            into.clear()
+        into[digest] = (principal, now + self._cache_seconds)
         return principal
 
     def require(self, *roles: Role) -> "Require":

@@ -116,11 +116,12 @@ class Exposure:
         known = self._known.get(key)
         if known is not None and now < known[1]:
             return known[0]
+        into = self._known
         state = await self.state(by.name, version)
         allowed = state.consent is True and state.shown < state.most
-        if len(self._known) >= _MOST_REMEMBERED:
-            self._known.clear()
-        self._known[key] = (allowed, now + _REMEMBERED_SECONDS)
+        if len(into) >= _MOST_REMEMBERED:
+            into.clear()
+        into[key] = (allowed, now + _REMEMBERED_SECONDS)
         return allowed
 
     async def state(self, reviewer: str, version: Version) -> Shown:
@@ -137,7 +138,7 @@ class Exposure:
         """Store what somebody said; return how many tasks they gave back by it."""
         await self._in_force.get(project)
         given_back = await self._store.set_consent(reviewer, project, given=given)
-        self._known.pop((reviewer, project), None)
+        self._forget(reviewer, project)
         return given_back
 
     async def may_ask(self, reviewer: str, project: str) -> bool:
@@ -163,10 +164,14 @@ class Exposure:
         if revealed is None:
             raise ApiError(409, "lease_lost", "the lease on this task has ended, or it is somebody else's")
         if revealed.shown >= most:
-            self._known.pop((reviewer, project), None)
+            self._forget(reviewer, project)
         if revealed.content is None:
             detail = (
                 f"you have seen {most} distressing items within 24 hours: leave this one to somebody else"
             )
             raise ApiError(403, "sensitive_full", detail)
         return revealed
+
+    def _forget(self, reviewer: str, project: str) -> None:
+        """Ask again; what is being asked now is not remembered: it may be older."""
+        self._known = {key: known for key, known in self._known.items() if key != (reviewer, project)}

@@ -81,7 +81,8 @@ class Judge:
 
     async def judge(self, project: str, reviewer: str) -> None:
         """Judge somebody now, by what can no longer be undone, and again once more of it is so."""
-        version = await self._in_force.get(project)
+        # What was remembered would stand until the person's next answer.
+        version = await self._in_force.get(project, afresh=True)
         record, now = await self._people.record(project, reviewer, afresh=True), int(time.time() * 1000)
         final = record.final(now)
         await self._judge_work(version, reviewer, final)

@@ -77,8 +77,8 @@ class PauseGate:
         self._known: dict[str, tuple[dict[str, Cause], float]] = {}
 
     def forget(self, project: str) -> None:
-        """Ask again: a pause began or was lifted."""
-        self._known.pop(project, None)
+        """Ask again: a pause began or was lifted. What is being asked now is not remembered."""
+        self._known = {name: known for name, known in self._known.items() if name != project}
 
     async def check(self, by: Principal, version: Version) -> None:
         """Raise ApiError 403 `paused` if this person is."""
@@ -91,8 +91,9 @@ class PauseGate:
         known = self._known.get(project)
         if known is not None and now < known[1]:
             return known[0]
+        into = self._known
         paused = await self._store.in_force(project)
-        self._known[project] = (paused, now + _REMEMBERED_SECONDS)
+        into[project] = (paused, now + _REMEMBERED_SECONDS)
         return paused
 
 

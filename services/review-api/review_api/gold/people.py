@@ -28,14 +28,17 @@ class People:
         self._pauses = pauses
         self._items: dict[str, tuple[Sequence[GoldItem], float]] = {}
         self._records: dict[tuple[str, str], tuple[Record, float]] = {}
+        self._reading: dict[tuple[str, str], object] = {}
+        """The last begun reading of each record; what was forgotten meanwhile is none of these any more."""
 
     async def gold(self, project: str) -> Sequence[GoldItem]:
         """Return the gold that can be handed out, as it was moments ago."""
         known, now = self._items.get(project), time.monotonic()
         if known is not None and now < known[1]:
             return known[0]
+        into = self._items
         items = await self._gold.active(project)
-        self._items[project] = (items, now + _GOLD_SECONDS)
+        into[project] = (items, now + _GOLD_SECONDS)
         return items
 
     async def record(self, project: str, reviewer: str, *, afresh: bool = False) -> Record:
@@ -44,18 +47,28 @@ class People:
         known = self._records.get(key)
         if known is not None and now < known[1] and not afresh:
             return known[0]
-        record = await self._read(project, reviewer)
-        if len(self._records) >= _MOST_PEOPLE:
-            self._records.clear()
-        self._records[key] = (record, now + _PERSON_SECONDS)
+        reading = self._reading[key] = object()
+        try:
+            record = await self._read(project, reviewer)
+        finally:
+            is_last = self._reading.get(key) is reading
+            if is_last:
+                del self._reading[key]
+        if is_last:
+            if len(self._records) >= _MOST_PEOPLE:
+                self._records.clear()
+            self._records[key] = (record, now + _PERSON_SECONDS)
         return record
 
     def forget_gold(self, project: str) -> None:
         """Read the gold of a project again, and all records with it: what is right may have changed."""
-        self._items.pop(project, None)
+        self._items = {name: known for name, known in self._items.items() if name != project}
+        self._reading.clear()
         self._records = {key: known for key, known in self._records.items() if key[0] != project}
 
     def forget(self, project: str, reviewer: str) -> None:
+        """Read a record again, and remember nothing that is being read now: it may be older."""
+        self._reading.pop((project, reviewer), None)
         self._records.pop((project, reviewer), None)
 
     async def _read(self, project: str, reviewer: str) -> Record:

@@ -63,10 +63,13 @@ class Campaigning:
             await asyncio.sleep(_POLL_SECONDS * 4)
 
     async def _step(self) -> None:
-        for campaign in await self._work.at_work():
+        at_work = await self._work.at_work()
+        unpublished = await self._projects.unpublished() if at_work else []
+        for campaign in at_work:
             if campaign.state == "planning":
                 await self._planner.plan(campaign)
-            else:
+            elif campaign.project not in unpublished:
+                # Before that, the machine would label by the old guideline, and nothing would come back.
                 await self._go_on(campaign)
 
     async def _go_on(self, campaign: Campaign) -> None:
@@ -104,13 +107,13 @@ class Campaigning:
         states = sending.without_sending(items)
         to_send = [item for item in items if item.item_id not in states]
         if to_send:
-            await self._publish(campaign.project, to_send, people=people)
+            await self._publish(campaign, to_send, people=people)
         await self._work.move(
             campaign.campaign_id, "waiting", states | {item.item_id: "sent" for item in to_send}
         )
 
-    async def _publish(self, project: str, items: Sequence[ToSend], *, people: bool) -> None:
-        now_ms = int(time.time() * 1000)
+    async def _publish(self, campaign: Campaign, items: Sequence[ToSend], *, people: bool) -> None:
+        project, now_ms = campaign.project, int(time.time() * 1000)
         topic = REVIEWS_REQUESTED if people else ITEMS
         events: list[Event]
         if people:
@@ -118,7 +121,8 @@ class Campaigning:
             assert version is not None, "a campaign has a project"
             events = [sending.asked_again(version, item, now_ms) for item in items]
         else:
-            events = [sending.item_again(project, item, now_ms) for item in items]
+            guideline = campaign.guideline_version
+            events = [sending.item_again(project, guideline, item, now_ms) for item in items]
         records = []
         for item, event in zip(items, events, strict=True):
             # Where ingestion has put it: the partition is that of the key.

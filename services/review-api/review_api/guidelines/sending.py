@@ -24,14 +24,15 @@ def room(sent: int, asked: int, *, people: bool) -> int:
     return max(0, min(free, MOST_ASKED - sent - asked) if people else free)
 
 
-def item_again(project: str, item: ToSend, now_ms: int) -> ItemIngested:
-    """Return the event that has the machine label an item anew, under the guideline in force."""
+def item_again(project: str, guideline_version: int, item: ToSend, now_ms: int) -> ItemIngested:
+    """Return the event that has the machine label an item anew, under this guideline at least."""
     return ItemIngested(
         project=project,
         item_id=item.item_id,
         content=item.content or "",
         metadata=item.metadata,
         ingested_at=now_ms,
+        guideline_version=guideline_version,
     )
 
 

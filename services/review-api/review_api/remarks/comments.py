@@ -35,7 +35,8 @@ class Comments:
     async def add(self, about: Subject, reviewer: str, audience: Audience, text: str) -> None:
         """Store a comment, once."""
         await self._store.comment(about, reviewer, audience, text)
-        self._none.pop(about.project, None)
+        # A new one: what is being looked up now is not remembered.
+        self._none = {name: until for name, until in self._none.items() if name != about.project}
 
     async def for_tasks(self, project: str, tasks: Iterable[Commentable]) -> dict[str, list[dict[str, Any]]]:
         """Return, by item, what earlier raters said to the next ones; nothing for a blind task, in whose
@@ -49,7 +50,8 @@ class Comments:
         now = time.monotonic()
         if self._none.get(project, 0.0) > now:
             return False
+        none = self._none
         found = await self._store.any_for_raters(project)
         if not found:
-            self._none[project] = now + _REMEMBERED_SECONDS
+            none[project] = now + _REMEMBERED_SECONDS
         return found
