@@ -164,12 +164,15 @@ async def test_training_explains_each_answer(work: Workplace, reviewer: Reviewer
     await page.keyboard.press("Enter")
     await expect(dialog).to_have_count(0)
     for _ in range(6):  # what was in hand when the training was passed is answered too
-        await page.wait_for_timeout(300)
-        if await page.locator(".training-hint").count() == 0:
+        await expect(page.locator(".task-text")).not_to_have_text(text)
+        text = await page.locator(".task-text").inner_text()
+        await reviewer.sees(text)
+        if text == "an ordinary text":
             break
         await page.keyboard.press("1")
         await expect(page.get_by_role("dialog", name="That is right")).to_be_visible()
         await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
     await reviewer.sees("an ordinary text")
     await expect(page.locator(".training-hint")).to_have_count(0)
 
