@@ -46,19 +46,19 @@ def demo(
 async def _demo(example: Example, home: Path, output: Path, *, keep: bool) -> None:
     from labelmill_local.errors import StackError  # noqa: PLC0415 - as in `labelmill up`
     from labelmill_local.settings import StackSettings  # noqa: PLC0415
-    from labelmill_local.signals import until_signal  # noqa: PLC0415
+    from labelmill_local.signals import FirstSignal  # noqa: PLC0415
     from labelmill_local.standard import standard_stack  # noqa: PLC0415
 
     started = time.monotonic()
     fresh_home(home)
     try:
         standard = standard_stack(StackSettings(home=home))
-        async with standard.stack:
+        async with FirstSignal() as ending, standard.stack:
             save_connection(home, standard.access)
             await _measure(example, standard.access, output, started)
             if keep:
                 welcome(standard.access, home)
-                await until_signal()
+                await ending.wait()
     except StackError as error:
         raise CliError(str(error)) from error
 

@@ -87,16 +87,16 @@ async def _run(home: Path) -> None:
     # Not at the top: the image of the command line comes without the local stack.
     from labelmill_local.errors import StackError  # noqa: PLC0415
     from labelmill_local.settings import StackSettings  # noqa: PLC0415
-    from labelmill_local.signals import until_signal  # noqa: PLC0415
+    from labelmill_local.signals import FirstSignal  # noqa: PLC0415
     from labelmill_local.standard import standard_stack  # noqa: PLC0415
 
     try:
         standard = standard_stack(StackSettings(home=home))
         access = standard.access
-        async with standard.stack:
+        async with FirstSignal() as ending, standard.stack:
             welcome(access, home)
             save_connection(home, access)  # after the words: `up --detach` shows them once it finds this
-            await until_signal()
+            await ending.wait()
     except StackError as error:
         raise CliError(str(error)) from error
 

@@ -8,17 +8,20 @@ from pathlib import Path
 
 from labelmill_local.backends import Backends
 from labelmill_local.errors import StackError
-from labelmill_local.signals import until_signal
+from labelmill_local.signals import FirstSignal
 
 
 async def run(folder: Path, kafka_port: int, postgres_port: int) -> None:
     """Start both, print how to reach them, and wait for SIGINT or SIGTERM."""
-    async with Backends(folder, kafka_port=kafka_port, postgres_port=postgres_port) as backends:
+    async with (
+        FirstSignal() as ending,
+        Backends(folder, kafka_port=kafka_port, postgres_port=postgres_port) as backends,
+    ):
         for name, value in backends.env().items():
             sys.stdout.write(f"export {name}={value}\n")
         sys.stdout.flush()
         sys.stderr.write("running; Ctrl-C stops both\n")
-        await until_signal()
+        await ending.wait()
 
 
 def main() -> None:

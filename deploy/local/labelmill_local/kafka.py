@@ -158,7 +158,8 @@ class Kafka:
         )
         await tool.start()
         try:
-            status = await asyncio.wait_for(tool.wait(), _FORMAT_DEADLINE_S)
+            async with asyncio.timeout(_FORMAT_DEADLINE_S):
+                status = await tool.wait()
         finally:
             await tool.stop()
         if status != 0:

@@ -53,7 +53,8 @@ def require_free(port: int, part: str, setting: str) -> None:
 async def accepts(port: int) -> bool:
     """True if something accepts a connection on `port`."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port), timeout=1.0)
+        async with asyncio.timeout(1.0):
+            _, writer = await asyncio.open_connection(HOST, port)
     except (OSError, TimeoutError):
         return False
     writer.close()

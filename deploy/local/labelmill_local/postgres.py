@@ -157,7 +157,8 @@ class Postgres:
         tool = ChildProcess(Command("initdb", argv, self.log_file, account=account.spawn_as))
         await tool.start()
         try:
-            status = await asyncio.wait_for(tool.wait(), _INITDB_DEADLINE_S)
+            async with asyncio.timeout(_INITDB_DEADLINE_S):
+                status = await tool.wait()
         finally:
             await tool.stop()
         if status != 0:

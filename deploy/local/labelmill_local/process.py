@@ -93,7 +93,8 @@ class ChildProcess:
         if self.running:
             self._process.send_signal(self.command.stop_signal)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wait(), self.command.grace_s)
+                async with asyncio.timeout(self.command.grace_s):
+                    await self.wait()
         await self._kill_all(family)
 
     async def kill(self) -> None:
@@ -168,7 +169,8 @@ class ChildProcess:
         """The exit status of the present run; meanwhile its log is kept small."""
         while True:
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self.wait(), _LOG_LOOK_EVERY_S)
+                async with asyncio.timeout(_LOG_LOOK_EVERY_S):
+                    return await self.wait()
             await asyncio.to_thread(_keep_log_small, self.command.log_file)
 
     async def _end_supervision(self) -> None:

@@ -47,8 +47,8 @@ export function AuditLog({ project, onExpired }) {
       <label class="people-filter">Place<select value=${only.project} onChange=${choose("project")}>
         <option value="">Everywhere</option><option value=${project.project}>This project</option>
       </select></label>
-      <${Name} label="By" value=${only.by} onChange=${choose("by")} />
-      <${Name} label="About" value=${only.subject} onChange=${choose("subject")} />
+      <${Name} label="By" onChange=${choose("by")} />
+      <${Name} label="About" onChange=${choose("subject")} />
     </div>
     ${entries?.length === 0 && html`<p class="fine">${only === EVERYTHING ? "There is nothing in it." : "No act is like that."}</p>`}
     <ol class="people-rows" aria-label="Entries">
@@ -58,8 +58,9 @@ export function AuditLog({ project, onExpired }) {
   </section>`;
 }
 
-function Name({ label, value, onChange }) {
-  return html`<label class="people-filter">${label}<input value=${value} maxlength="64" placeholder="Anybody" autocomplete="off"
+// Without a value of ours: what somebody is typing would be lost as soon as entries arrive.
+function Name({ label, onChange }) {
+  return html`<label class="people-filter">${label}<input maxlength="64" placeholder="Anybody" autocomplete="off"
     autocapitalize="none" spellcheck=${false} onChange=${onChange} /></label>`;
 }
 

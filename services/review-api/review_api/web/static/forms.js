@@ -21,9 +21,13 @@ export function rolesInWords(roles) {
 // What is fetched at the start and after every change; null before the first answer.
 export function useLoaded(path, onExpired) {
   const [found, setFound] = useState(null);
+  const asked = useRef(0);
   const load = useCallback(async () => {
+    asked.current += 1;
+    const mine = asked.current;
     try {
-      setFound(await call("GET", path));
+      const answer = await call("GET", path);
+      if (mine === asked.current) setFound(answer); // one that was asked for later knows more
     } catch (error) {
       if (error.status === 401) onExpired();
     }

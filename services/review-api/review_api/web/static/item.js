@@ -87,7 +87,7 @@ function Search({ item, onChoose }) {
     <h1>${item ? "Item" : "Items"}</h1>
     <form class="search" role="search" onSubmit=${submit}>
       <label><span class="visually-hidden">Id of an item</span>
-        <input name="item" type="search" maxlength="200" value=${item} placeholder="Id of an item" autocomplete="off" spellcheck=${false} /></label>
+        <input name="item" type="search" maxlength="200" defaultValue=${item} placeholder="Id of an item" autocomplete="off" spellcheck=${false} /></label>
       <button>Show</button>
       ${item && html`<button type="button" class="quiet" onClick=${() => onChoose("")}>All items</button>`}
     </form>
