@@ -40,6 +40,9 @@ class Scan:
         if self.places is not EVERYWHERE and place not in self.places:
             return
         await self.page.wait_for_function(AT_REST)
+        await self.page.locator("h1").first.wait_for(
+            state="attached"
+        )  # before the first answer there is none
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(self.axe)
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")

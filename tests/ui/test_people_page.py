@@ -1,12 +1,13 @@
 """Who may do what: the pages /people, /account and /invitation, in a real browser."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from .test_accessibility import AT_REST
 from .workplace import PASSWORD, Reviewer, Workplace, apply
@@ -138,10 +139,21 @@ async def test_skills_are_granted_and_taken_by_keyboard_alone(work: Workplace, r
 async def test_an_admin_reads_the_log(work: Workplace, reviewer: Reviewer) -> None:
     page = reviewer.page
     admin = await manager_of(work, "admin")
+    typed = asyncio.Event()
+
+    async def after_that(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    await page.route("**/v1/audit?*", after_that)
     await reviewer.sign_in(admin, "/people")
-    await page.get_by_label("About").fill(admin.reviewer)
-    await page.keyboard.press("Enter")
+    about = page.get_by_label("About")
+    await about.fill(admin.reviewer)
+    typed.set()
     entries = page.get_by_role("list", name="Entries").get_by_role("listitem")
+    await expect(entries).not_to_have_count(0)
+    await expect(about).to_have_value(admin.reviewer)  # what somebody types outlives the entries' arrival
+    await about.press("Enter")
     await expect(entries).to_have_count(1)
     await expect(entries.first).to_contain_text(f"admin saved an account: {admin.reviewer}")
     await expect(entries.first.get_by_title("account.saved")).to_be_visible()
