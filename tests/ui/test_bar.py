@@ -31,7 +31,7 @@ async def test_the_bar_is_one_row_and_leads_everywhere(
     assert bar["height"] < 64
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     here = page.get_by_role("link", name="Queue", exact=True)
-    if width < 1184:
+    if width < 1280:
         await expect(here).to_be_hidden()
         await page.get_by_role("button", name="Pages, now: Queue").focus()
         await page.keyboard.press("Enter")

@@ -131,6 +131,7 @@ async def test_what_nobody_may_take_is_told_to_managers_and_reviewers(
     manager = await sign_in_as_manager(work, await open_page(), "/queue")
     notice = manager.get_by_role("region", name="Nobody may take 12 tasks")
     await expect(notice).to_contain_text("12 tasks need the skill medical; nobody has it.")
+    await expect(manager.locator("[data-tile='Ready to take']")).to_contain_text("12 that nobody may take")
     await expect(manager.locator("[data-tile='Work that waits']")).to_contain_text("nobody may take it")
     await expect(notice.get_by_role("link", name="People")).to_have_attribute(
         "href", f"/people?project={work.project}"

@@ -10,7 +10,7 @@ const GROUPS = [
   ["Your work", [
     ["review", "/", "Review", ["reviewer"]],
     ["work", "/work", "My work", []],
-    ["me", "/me", "My pay", ["reviewer"]],
+    ["me", "/me", "My accuracy and pay", ["reviewer"]],
     ["guideline", "/guideline", "Guideline", []],
   ]],
   ["Overview", [
@@ -25,7 +25,7 @@ const GROUPS = [
 export function TopBar({ page, session, children }) {
   const { account, problem } = session;
   const groups = shownTo(account);
-  const wide = useMedia(groups.flatMap(([, pages]) => pages).length > 6 ? "(min-width: 74rem)" : "(min-width: 56rem)");
+  const wide = useMedia(groups.flatMap(([, pages]) => pages).length > 6 ? "(min-width: 80rem)" : "(min-width: 62rem)");
   return html`<header class=${wide ? "bar" : "bar narrow"}>
     <${Brand} />
     ${!wide && html`<${PagesButton} page=${page} groups=${groups} />`}

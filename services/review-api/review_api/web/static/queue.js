@@ -72,6 +72,7 @@ function Tiles({ queue, status }) {
   const { pace, forecast } = queue;
   const open = [
     queue.begun > 0 && `${count(queue.begun)} begun`,
+    queue.out_of_reach > 0 && `${count(queue.out_of_reach)} that nobody may take`,
     queue.adjudications > 0 && `${count(queue.adjudications)} for experts`,
     queue.distressing > 0 && `${count(queue.distressing)} distressing`,
     queue.rereviews > 0 && `${count(queue.rereviews)} to look at again`,
@@ -143,7 +144,8 @@ function Bars({ rows, whole, label }) {
 }
 
 function Ages({ queue }) {
-  const rows = queue.ages.map((bin) => ({ name: binName(bin), tasks: bin.tasks, tone: bin.late && bin.tasks > 0 ? "late" : "" }));
+  const oldest = queue.ages.findLastIndex((bin) => bin.tasks > 0);
+  const rows = queue.ages.slice(0, oldest + 1).map((bin) => ({ name: binName(bin), tasks: bin.tasks, tone: bin.late && bin.tasks > 0 ? "late" : "" }));
   return html`<section class="card queue-card" aria-labelledby="ages-heading">
     <h2 id="ages-heading">How long they have waited</h2>
     <p class="fine">${queue.sla_hours === null ? "Tasks ready to take, by age." : `Tasks ready to take, by age; the SLA is ${duration(queue.sla_hours * 3600)}.`}</p>
