@@ -32,6 +32,7 @@ def test_status_of_all_projects(labelmill: Labelmill, api: Any) -> None:
     assert ["asked", "of", "people", "300", "(25%)", "0", "(-)"] in shown
     assert ["asked", "again,", "by", "campaigns", "40", "0"] in shown
     assert ["people's", "time", "1.5", "min", "0.0", "min"] in shown
+    assert shown[-1][-5:] == ["`labelmill", "dlq", "list`", "shows", "them"]
 
 
 def test_figures_say_what_was_erased(labelmill: Labelmill, api: Any) -> None:

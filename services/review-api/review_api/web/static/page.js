@@ -1,5 +1,5 @@
 // What every page is: the sign-in, the bar with the project chosen, and the content for that project.
-import { html, render, useRef } from "./ui.js";
+import { html, render, useEffect, useRef } from "./ui.js";
 import { ProjectChooser, TopBar } from "./bar.js";
 import { openOffline } from "./offline.js";
 import { mayManage, mayReview, useProjects, useSession } from "./session.js";
@@ -21,10 +21,15 @@ function Page({ name, content: Content, waiting }) {
     arrived.current = name === "review";
     session.setAccount(found);
   };
+  const here = account && project ? project.project : null;
+  const leaves = here !== null && arrived.current && managesOnly(account, here);
+  useEffect(() => {
+    if (leaves) location.replace(`/dashboard?${new URLSearchParams({ project: here })}`);
+    else if (here !== null) arrived.current = false;
+  }, [account, here, leaves]);
   if (account === null) return html`<${SignIn} onSignedIn=${signedIn} waiting=${waiting?.()} />`;
   if (account === undefined) return session.unreachable ? html`<${Unreachable} onRetry=${session.retry} />` : null;
-  if (project && arrived.current && leaves(account, project.project)) return null;
-  if (project) arrived.current = false;
+  if (leaves) return null;
   return html`
     <${TopBar} page=${name} session=${session}>
       <${ProjectChooser} projects=${projects} project=${project} onChoose=${choose} />
@@ -43,8 +48,6 @@ function justCameIn() {
 }
 
 // Everybody signs in at the page Review. Who manages the project and does not review goes on to where their work is.
-function leaves(account, project) {
-  if (mayReview(account, project) || !mayManage(account, project)) return false;
-  location.replace(`/dashboard?${new URLSearchParams({ project })}`);
-  return true;
+function managesOnly(account, project) {
+  return mayManage(account, project) && !mayReview(account, project);
 }
