@@ -1,12 +1,15 @@
 """What a project's policy will do, in plain words, and what about it deserves a second look. Pure."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from labelmill.projects import PolicySpec, ProjectSpec
+from labelmill.projects import PolicySpec, ProjectSpec, VoterSpec
 from labelmill.promise.monitor import audits_to_alarm
 from labelmill.promise.raters import Pairs
 from labelmill.promise.standing import judged, promise_of, published
 from labelmill.promise.words import share, truth
+
+from labelmill_cli.review_words import review_lines, review_warnings
 
 _MANY_AUDITS: Final = 2000
 """Audits without an error, beyond which a target counts as hard to prove."""
@@ -31,7 +34,16 @@ class Words(NamedTuple):
 def explained(spec: ProjectSpec) -> Words:
     """Return what the policy of a project does."""
     accepts = _promise_lines(spec) if spec.policy.target_error is not None else _threshold_lines(spec)
-    return Words([*accepts, *_people_lines(spec), _budget_line(spec)], _warnings(spec))
+    lines = [*accepts, *_people_lines(spec), *review_lines(spec), _budget_line(spec)]
+    return Words(lines, [*_warnings(spec), *review_warnings(spec)])
+
+
+def free_of_charge(models: Sequence[str]) -> list[str]:
+    """Return what is to be said of models that cost nothing by the token."""
+    if not models:
+        return []
+    verb, runs = ("costs", "it runs") if len(models) == 1 else ("cost", "they run")
+    return [f"{', '.join(models)} {verb} nothing by the token: {runs} on your own machine"]
 
 
 def audits_needed(spec: ProjectSpec) -> int:
@@ -127,8 +139,8 @@ def _promise_checks(spec: ProjectSpec) -> list[tuple[bool, str]]:
         ),
         (
             max(policy.audit_raters, policy.decisions_per_task) == 1,
-            "audit_raters: 1 makes the promise relative to one person, whose slips count as the machine's "
-            "errors; with more raters it allows for them",
+            "one person decides each audit: the promise is relative to one person, whose slips count as the "
+            "machine's errors; with more audit_raters it allows for them",
         ),
         (
             policy.always_review.subjective or _reviewed(spec) >= set(spec.label_names),
@@ -170,7 +182,8 @@ def _other_checks(spec: ProjectSpec) -> list[tuple[bool, str]]:
             "disagreement has no effect: there is one voter",
         ),
         (
-            policy.audit_raters < policy.decisions_per_task,
+            # Of the default nothing is to be said: nobody set it.
+            PolicySpec().audit_raters < policy.audit_raters < policy.decisions_per_task,
             f"audit_raters has no effect: decisions_per_task asks for {policy.decisions_per_task}",
         ),
         (
@@ -178,10 +191,14 @@ def _other_checks(spec: ProjectSpec) -> list[tuple[bool, str]]:
             "audit_seed is the one that everybody knows: who sends items can foresee which are audited",
         ),
         (
-            "llm" in types and spec.budget.usd_per_day is None,
+            spec.budget.usd_per_day is None and any(_may_cost(voter) for voter in spec.voters),
             "budget.usd_per_day is not set: nothing limits what the LLM may cost",
         ),
     ]
+
+
+def _may_cost(voter: VoterSpec) -> bool:
+    return voter.type == "llm" and (voter.input_usd_per_mtok, voter.output_usd_per_mtok) != (0.0, 0.0)
 
 
 def _reviewed(spec: ProjectSpec) -> set[str]:

@@ -72,13 +72,58 @@ FUNCTION = {"name": "f", "type": "function", "function": {"keywords": {"positive
         ({"voters": [STUDENT]}, {}, "the student is the only voter"),
         ({"voters": [STUDENT, FUNCTION]}, {}, "there is no LLM"),
         ({"voters": [LLM]}, {}, "disagreement has no effect"),
-        ({}, {"audit_raters": 1, "decisions_per_task": 3}, "audit_raters has no effect"),
+        ({}, {"audit_raters": 2, "decisions_per_task": 3}, "audit_raters has no effect"),
         ({}, {"audit_seed": "labelmill"}, "can foresee which are audited"),
         ({"budget": {}}, {}, "nothing limits what the LLM may cost"),
+        (
+            {"review": {"care": {"sensitive": {"kind": ["grim"]}, "sensitive_per_day": 0}}},
+            {},
+            "these tasks wait for ever",
+        ),
+        (
+            {"review": {"pay": {"usd_per_decision": 0.05, "floor_usd_per_hour": 9}}},
+            {},
+            "people earn $6.00 an hour if a decision takes 0.5 minutes, less than",
+        ),
     ],
 )
 def test_what_deserves_a_second_look(changes: dict[str, Any], policy: dict[str, Any], says: str) -> None:
     assert any(says in warning for warning in explained(spec(changes, **policy)).warnings)
+
+
+def test_of_what_was_not_set_nothing_is_said() -> None:
+    assert explained(spec(decisions_per_task=3)).warnings == []
+    said = "\n".join(explained(spec()).lines)
+    assert "order: first what the machine is least sure of; no age is too old" in said
+    assert "gold: no hidden checks of people\n" in said
+    assert "hours: 8 in 24 at most; no break is enforced" in said
+    assert "an hour" in said
+    assert not any(word in said for word in ("skill", "differ:", "distressing"))
+
+
+def test_how_people_review_is_explained() -> None:
+    review = {
+        "order": "margin",
+        "sla_hours": 24,
+        "skills": [{"name": "law", "labels": ["negative"], "metadata": {"field": ["law", "tax"]}}],
+        "overlap": {"most_decisions": 4, "adjudicate": True},
+        "gold": {"rate": 0.1, "training_tasks": 5},
+        "care": {"sensitive": {"kind": ["grim"]}, "break_after_minutes": 50},
+        "pay": {"usd_per_decision": 0.2, "floor_usd_per_hour": 12},
+    }
+    words = explained(spec({"review": review}, decisions_per_task=2))
+    said = "\n".join(words.lines)
+    assert "order: first where its two best labels are closest; after 24 hours a task comes before" in said
+    assert (
+        "decides where the machine says negative, or field is law or tax; a manager grants it, or 5" in said
+    )
+    assert "where people differ: up to 4 people decide, and then an expert" in said
+    assert "gold: 10% of everybody's tasks are hidden checks" in said
+    assert "below 70% in 10 or more is paused; newcomers begin with 5 in training" in said
+    assert "distressing: where kind is grim; only for who has said that they would see them, 50 in 24" in said
+    assert "hours: 8 in 24 at most; a break of 5 minutes after 50" in said
+    assert "pay: $0.2 a decision, alert below $12.00 an hour" in said
+    assert words.warnings == []
 
 
 @settings(deadline=None)
@@ -107,6 +152,16 @@ def test_words_go_out_and_warnings_besides(labelmill: Labelmill, tmp_path: Path)
     assert done.status == 0
     assert done.out.startswith("promise: at most 2% of accepted labels differ")
     assert "warning: audit_seed is the one that everybody knows" in done.err
+    assert "warning: no price known for model m: its calls count as free" in done.err
+
+
+def test_the_bundled_model_costs_nothing_and_that_is_said(labelmill: Labelmill, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    voters = [{"name": "llm", "type": "llm", "model": "SmolLM2-135M-Instruct"}]
+    file.write_text(yaml.safe_dump({**BASE, "voters": voters, "budget": {}}))
+    done = labelmill("policy", "check", str(file))
+    assert "SmolLM2-135M-Instruct costs nothing by the token: it runs on your own machine" in done.out
+    assert not any(word in done.err for word in ("price", "budget"))
 
 
 def test_the_load_cannot_be_told_where_nothing_was_routed_or_may_be_read(

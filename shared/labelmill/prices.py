@@ -52,10 +52,12 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Priced(NamedTuple):
-    """A project whose LLM voters all have prices, and what is to be said about how they came by them."""
+    """A project whose LLM voters all have prices, and what is to be said about how they came by them; `local`
+    are the models that cost nothing by the token, for they run on one's own machine."""
 
     spec: ProjectSpec
     warnings: list[str]
+    local: list[str]
 
 
 def load_prices(text: str | bytes) -> Prices:
@@ -86,7 +88,14 @@ def priced(spec: ProjectSpec, prices: Prices) -> Priced:
     """
     warnings: list[str] = []
     voters = [_priced(voter, prices, warnings) if voter.type == "llm" else voter for voter in spec.voters]
-    return Priced(msgspec.structs.replace(spec, voters=voters), warnings)
+    local = [one.model for one in spec.voters if one.type == "llm" and _is_free(prices.of(one.model), one)]
+    return Priced(msgspec.structs.replace(spec, voters=voters), warnings, sorted(set(local)))
+
+
+def _is_free(known: ModelPrice | None, voter: VoterSpec) -> bool:
+    """Return whether a voter leaves its price to the list, and the list says that there is none."""
+    stated = (voter.input_usd_per_mtok, voter.output_usd_per_mtok)
+    return known is not None and (known.input, known.output) == (0.0, 0.0) and set(stated) == {msgspec.UNSET}
 
 
 def _priced(voter: VoterSpec, prices: Prices, warnings: list[str]) -> VoterSpec:
@@ -107,4 +116,6 @@ def _priced(voter: VoterSpec, prices: Prices, warnings: list[str]) -> VoterSpec:
 
 
 def _belongs(model: str, name: str) -> bool:
+    """Names are compared without regard to case: a server may call a model as its files are called."""
+    model, name = model.lower(), name.lower()
     return model.startswith(name) and (len(model) == len(name) or model[len(name)] in _MARKS)

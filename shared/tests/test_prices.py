@@ -65,7 +65,13 @@ def test_filling_in_again_changes_nothing() -> None:
 def test_the_packaged_prices_are_in_order() -> None:
     prices = packaged_prices()
     assert prices.of("gpt-4o-mini-2024-07-18") == prices.models["gpt-4o-mini"]
-    assert prices.of("smollm2") is not None
+    bundled = prices.of("SmolLM2-135M-Instruct")
+    assert bundled == prices.models["smollm2"], "the name that the bundled model's server knows"
+    found = priced(spec_with(model="SmolLM2-135M-Instruct"), prices)
+    assert (found.warnings, found.local) == ([], ["SmolLM2-135M-Instruct"])
+    paid = spec_with(model="SmolLM2-135M-Instruct", input_usd_per_mtok=1.0, output_usd_per_mtok=1.0)
+    assert priced(paid, prices).local == []
+    assert priced(spec_with(model="mine"), prices).local == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from labelmill_cli.estimating import (
 )
 from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out, table, usd
+from labelmill_cli.policy_words import free_of_charge
 from labelmill_cli.sources import lines_of, opened, progress_bar, size_of
 
 _EVERY_LINES: Final = 500
@@ -63,7 +64,8 @@ def estimate(
             if number % _EVERY_LINES == 0:
                 progress.update(task, completed=read, counts=f"{texts.items:,} items")
     found = worked_out(filled.spec, texts, count, counted_by=counted_by, human=human)
-    found = msgspec.structs.replace(found, warnings=filled.warnings)
+    assumptions = [*found.assumptions, *free_of_charge(filled.local)]
+    found = msgspec.structs.replace(found, warnings=filled.warnings, assumptions=assumptions)
     if as_json:
         out.print(msgspec.json.encode(found).decode(), soft_wrap=True)
     else:

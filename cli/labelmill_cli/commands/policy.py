@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from labelmill.prices import packaged_prices, priced
 from labelmill.projects import ProjectSpec, load_project
 
 from labelmill_cli import connection
@@ -11,7 +12,7 @@ from labelmill_cli.api import Api, review_api
 from labelmill_cli.errors import ApiError, CliError
 from labelmill_cli.options import DEFAULT_HOME, Home
 from labelmill_cli.output import err, out
-from labelmill_cli.policy_words import audits_needed, explained
+from labelmill_cli.policy_words import audits_needed, explained, free_of_charge
 from labelmill_cli.records import replay_of
 from labelmill_cli.replaying.replay import Replay
 
@@ -34,8 +35,10 @@ def check(
 ) -> None:
     """Say in words what the policy of a file will do, and what about it deserves a second look."""
     spec = load_project(file.read_bytes())
-    words = explained(spec)
-    lines, warnings = list(words.lines), list(words.warnings)
+    filled = priced(spec, packaged_prices())
+    words = explained(filled.spec)
+    lines = [*words.lines, *free_of_charge(filled.local)]
+    warnings = [*words.warnings, *filled.warnings]
     if project:
         with review_api(connection.find(home)) as api:
             more, doubts = _in_practice(api, project, spec)
