@@ -124,4 +124,6 @@ def _pay_line(spec: ProjectSpec) -> str:
 
 def _usd_per_hour(spec: ProjectSpec) -> float:
     each = spec.review.pay.usd_per_decision
-    return spec.usd_per_hour if each is None else each * 60.0 / spec.minutes_per_decision
+    if each is None or spec.minutes_per_decision == 0.0:
+        return spec.usd_per_hour
+    return each * 60.0 / spec.minutes_per_decision

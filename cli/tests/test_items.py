@@ -212,8 +212,28 @@ def test_export_as_csv(labelmill: Labelmill, api: Any) -> None:
     assert [row["label"] for row in rows] == ["a", "x"]
     assert [row["reasons"] for row in rows] == ["", "audit x"]
     assert [row["confidence"] for row in rows] == ["0.9", ""]
+    assert [row["withheld"] for row in rows] == ["", ""]
     assert rows[1]["content"] == 'hm, "é"'
     assert "2 labels written" in done.err
+
+
+def test_csv_says_which_labels_are_held_back(labelmill: Labelmill, api: Any) -> None:
+    held = b'{"item_id":"2","label":null,"source":null,"reasons":[],"withheld":true}\n'
+    lines = LABELS.splitlines(keepends=True)[0] + held
+    manifest = {
+        "rows": 2,
+        "sha256": hashlib.sha256(lines).hexdigest(),
+        "by_decider": {"machine": 1, "withheld": 1},
+    }
+    end = json.dumps({"manifest": manifest}, separators=(",", ":")).encode()
+    api.on("GET /v1/projects/tweets/labels?manifest=1", lines + end)
+    done = labelmill("export", "-p", "tweets", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [(row["item_id"], row["label"], row["withheld"]) for row in rows] == [
+        ("1", "a", ""),
+        ("2", "", "true"),
+    ]
+    assert "1 of the labels are held back" in done.err
 
 
 def test_an_export_that_breaks_leaves_no_file(labelmill: Labelmill, api: Any, tmp_path: Path) -> None:

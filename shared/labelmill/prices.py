@@ -52,12 +52,10 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Priced(NamedTuple):
-    """A project whose LLM voters all have prices, and what is to be said about how they came by them; `local`
-    are the models that cost nothing by the token, for they run on one's own machine."""
+    """A project whose LLM voters all have prices, and what is to be said about how they came by them."""
 
     spec: ProjectSpec
     warnings: list[str]
-    local: list[str]
 
 
 def load_prices(text: str | bytes) -> Prices:
@@ -88,8 +86,13 @@ def priced(spec: ProjectSpec, prices: Prices) -> Priced:
     """
     warnings: list[str] = []
     voters = [_priced(voter, prices, warnings) if voter.type == "llm" else voter for voter in spec.voters]
-    local = [one.model for one in spec.voters if one.type == "llm" and _is_free(prices.of(one.model), one)]
-    return Priced(msgspec.structs.replace(spec, voters=voters), warnings, sorted(set(local)))
+    return Priced(msgspec.structs.replace(spec, voters=voters), warnings)
+
+
+def local_models(spec: ProjectSpec, prices: Prices) -> list[str]:
+    """Return the models of a project that cost nothing by the token, for they run on one's own machine."""
+    llms = [voter for voter in spec.voters if voter.type == "llm"]
+    return sorted({voter.model for voter in llms if _is_free(prices.of(voter.model), voter)})
 
 
 def _is_free(known: ModelPrice | None, voter: VoterSpec) -> bool:

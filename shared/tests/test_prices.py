@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from labelmill.prices import InvalidPrices, load_prices, packaged_prices, priced
+from labelmill.prices import InvalidPrices, load_prices, local_models, packaged_prices, priced
 from labelmill.projects import ProjectSpec, load_project
 from msgspec import UNSET
 
@@ -67,11 +67,12 @@ def test_the_packaged_prices_are_in_order() -> None:
     assert prices.of("gpt-4o-mini-2024-07-18") == prices.models["gpt-4o-mini"]
     bundled = prices.of("SmolLM2-135M-Instruct")
     assert bundled == prices.models["smollm2"], "the name that the bundled model's server knows"
-    found = priced(spec_with(model="SmolLM2-135M-Instruct"), prices)
-    assert (found.warnings, found.local) == ([], ["SmolLM2-135M-Instruct"])
+    own = spec_with(model="SmolLM2-135M-Instruct")
+    assert priced(own, prices).warnings == []
+    assert local_models(own, prices) == ["SmolLM2-135M-Instruct"]
     paid = spec_with(model="SmolLM2-135M-Instruct", input_usd_per_mtok=1.0, output_usd_per_mtok=1.0)
-    assert priced(paid, prices).local == []
-    assert priced(spec_with(model="mine"), prices).local == []
+    assert local_models(paid, prices) == []
+    assert local_models(spec_with(model="mine"), prices) == []
 
 
 @pytest.mark.parametrize(

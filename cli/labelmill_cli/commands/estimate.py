@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from labelmill.prices import Priced, load_prices, packaged_prices, priced
+from labelmill.prices import load_prices, local_models, packaged_prices, priced
 from labelmill.projects import load_project
 
 from labelmill_cli import connection
@@ -51,7 +51,9 @@ def estimate(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Say what labelling a file would cost at most: tokens, money, and people's time. Nothing is asked."""
-    filled = _priced(project_file, prices)
+    known = load_prices(prices.read_bytes()) if prices else packaged_prices()
+    spec = load_project(project_file.read_bytes())
+    filled = priced(spec, known)
     count, counted_by = _counter(tokenizer)
     human = _share_of_people(human_share, like, home)
     texts = Texts(count)
@@ -64,17 +66,12 @@ def estimate(
             if number % _EVERY_LINES == 0:
                 progress.update(task, completed=read, counts=f"{texts.items:,} items")
     found = worked_out(filled.spec, texts, count, counted_by=counted_by, human=human)
-    assumptions = [*found.assumptions, *free_of_charge(filled.local)]
+    assumptions = [*found.assumptions, *free_of_charge(local_models(spec, known))]
     found = msgspec.structs.replace(found, warnings=filled.warnings, assumptions=assumptions)
     if as_json:
         out.print(msgspec.json.encode(found).decode(), soft_wrap=True)
     else:
         _show(found)
-
-
-def _priced(file: Path, prices: Path | None) -> Priced:
-    known = load_prices(prices.read_bytes()) if prices else packaged_prices()
-    return priced(load_project(file.read_bytes()), known)
 
 
 def _counter(file: Path | None) -> tuple[CountTokens, str]:

@@ -30,6 +30,7 @@ _LABEL_COLUMNS = [
     "guideline_version",
     "decided_at",
 ]
+_WITHHELD_COLUMN = "withheld"
 _PROVENANCE_COLUMNS = {"owner": "owner", "licence": "licence", "item_source": "source", "consent": "consent"}
 """Column to field: `source` is who gave the label."""
 
@@ -128,8 +129,13 @@ def _show_rejected(rejected: list[Rejected], count: int) -> None:
         err.print(f"and {count - len(rejected):,} more")
 
 
+def columns_of(*, content: bool) -> list[str]:
+    """Return the columns of an export as CSV, in their order; `withheld` is empty where a label is told."""
+    return [*_LABEL_COLUMNS, *_PROVENANCE_COLUMNS, *(["content"] if content else []), _WITHHELD_COLUMN]
+
+
 def _csv(labels: Iterable[bytes], content: bool) -> Iterator[bytes]:
-    columns = [*_LABEL_COLUMNS, *_PROVENANCE_COLUMNS, *(["content"] if content else [])]
+    columns = columns_of(content=content)
     yield _csv_row(columns)
     for line in labels:
         row = msgspec.json.decode(line)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from labelmill.prices import packaged_prices, priced
+from labelmill.prices import local_models, packaged_prices, priced
 from labelmill.projects import ProjectSpec, load_project
 
 from labelmill_cli import connection
@@ -37,7 +37,7 @@ def check(
     spec = load_project(file.read_bytes())
     filled = priced(spec, packaged_prices())
     words = explained(filled.spec)
-    lines = [*words.lines, *free_of_charge(filled.local)]
+    lines = [*words.lines, *free_of_charge(local_models(spec, packaged_prices()))]
     warnings = [*words.warnings, *filled.warnings]
     if project:
         with review_api(connection.find(home)) as api:

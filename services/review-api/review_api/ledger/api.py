@@ -120,7 +120,9 @@ _LINES: Responses = {
             "application/x-ndjson": {
                 "schema": {"type": "string"},
                 "example": '{"item_id":"t1","label":"positive","source":"machine",'
-                '"machine_label":"positive","confidence":0.97,"reasons":[],"release":2,"guideline_version":1,"decided_at":1760000000000}\n',
+                '"machine_label":"positive","confidence":0.97,"reasons":[],"release":2,"guideline_version":1,"decided_at":1760000000000}\n'
+                '{"item_id":"t2","label":null,"source":null,"machine_label":null,"confidence":null,"reasons":[],'
+                '"release":null,"guideline_version":null,"decided_at":null,"withheld":true}\n',
             }
         },
     }
