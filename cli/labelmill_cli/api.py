@@ -122,10 +122,9 @@ class Api:
         headers = {"Content-Type": "application/x-ndjson"}
         return self._call("PUT", f"/v1/projects/{project}/gold", content=lines, headers=headers)
 
-    def gold(self, project: str) -> list[dict[str, Any]]:
-        """Return the gold of a project, the newest first."""
-        found: list[dict[str, Any]] = self._call("GET", f"/v1/projects/{project}/gold")["gold"]
-        return found
+    def gold(self, project: str) -> dict[str, Any]:
+        """Return the gold of a project, the newest first, and whether it is enough."""
+        return self._call("GET", f"/v1/projects/{project}/gold")
 
     def retire_gold(self, project: str, item_id: str) -> None:
         """Hand a gold item out no more."""

@@ -82,11 +82,15 @@ def _differ_line(spec: ProjectSpec) -> list[str]:
 def _gold_line(spec: ProjectSpec) -> str:
     gold = spec.review.gold
     training = f"; newcomers begin with {gold.training_tasks} in training" if gold.training_tasks else ""
+    takes = (
+        f"; that takes at least {gold.least_items:,} gold items without a skill" if gold.least_items else ""
+    )
     if gold.rate == 0.0:
-        return f"gold: no hidden checks of people{training}"
+        return f"gold: no hidden checks of people{training}{takes}"
+    kept = ", and half of the gold is kept for hidden checks" if training else ""
     return (
         f"gold: {share(gold.rate)} of everybody's tasks are hidden checks, as far as there is gold; who "
-        f"falls below {share(gold.bar)} in {gold.min_answers} or more is paused{training}"
+        f"falls below {share(gold.bar)} in {gold.min_answers} or more is paused{training}{kept}{takes}"
     )
 
 

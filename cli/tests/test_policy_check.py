@@ -51,6 +51,22 @@ def test_thresholds_are_explained() -> None:
     assert words.warnings == []
 
 
+@pytest.mark.parametrize(
+    ("gold", "says"),
+    [
+        ({"rate": 0.05}, "in 10 or more is paused; that takes at least 10 gold items without a skill"),
+        ({"training_tasks": 5}, "newcomers begin with 5 in training; that takes at least 5 gold items"),
+        (
+            {"rate": 0.05, "training_tasks": 8},
+            "newcomers begin with 8 in training, and half of the gold is kept for hidden checks; that takes "
+            "at least 18 gold items without a skill",
+        ),
+    ],
+)
+def test_it_says_how_much_gold_is_needed(gold: dict[str, Any], says: str) -> None:
+    assert any(says in line for line in explained(spec({"review": {"gold": gold}})).lines)
+
+
 LLM, STUDENT = BASE["voters"]
 FUNCTION = {"name": "f", "type": "function", "function": {"keywords": {"positive": ["good"]}}}
 

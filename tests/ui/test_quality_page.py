@@ -1,5 +1,6 @@
 """The page of quality: reviewers with their accuracy, gold, pauses; training on the review page."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -119,6 +120,12 @@ async def test_gold_is_added_made_and_retired_by_keyboard(work: Workplace, revie
     row = page.locator("[data-gold=t1]")
     await expect(row).to_contain_text("an item of the project")
     await expect(row).to_contain_text("not answered yet")
+    await expect(row.get_by_role("link", name="t1")).to_have_attribute("href", re.compile("t1"))
+    await page.get_by_label("Or a text of its own").fill("a text that is no item")
+    await page.get_by_role("button", name="Add", exact=True).press("Enter")
+    text = page.locator(".gold-row", has_text="a text that is no item")
+    await expect(text).to_contain_text("a text of its own, shown as")
+    await expect(text.get_by_role("link")).to_have_count(0)
     await row.get_by_role("button", name="Retire t1").press("Enter")
     await row.get_by_role("button", name="Retire it").press("Enter")
     await expect(row).to_have_count(0)

@@ -57,9 +57,11 @@ def show(project: Project, home: Home = DEFAULT_HOME) -> None:
     with review_api(connection.find(home)) as api:
         found = api.gold(project)
     rows = table("item", "label", "skill", "answered", "right", "text")
-    for one in found:
+    for one in found["gold"]:
         rows.add_row(*_row(one))
     out.print(rows)
+    if found["shortage"]:
+        err.print(f"warning: {found['shortage']}", soft_wrap=True)
 
 
 @app.command()

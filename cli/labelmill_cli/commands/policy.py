@@ -55,12 +55,13 @@ def _in_practice(api: Api, project: str, spec: ProjectSpec) -> tuple[list[str], 
     try:
         found = replay_of(api, project, spec)
         acceptance = api.promise(project)["acceptance"]
+        too_little = _too_little_gold(api, project, spec)
     except ApiError as error:
         return [], [f"the records of {project} cannot be read: {error}"]
     except CliError as error:
         return [], [str(error)]
     standing = [f"promise in force: {acceptance['sentence']}"] if acceptance else []
-    return [_load(found), *standing], _doubts(found, spec)
+    return [_load(found), *standing], [*_doubts(found, spec), *too_little]
 
 
 def _load(found: Replay) -> str:
@@ -71,6 +72,17 @@ def _load(found: Replay) -> str:
         f"gone to people ({reasons or 'none'}), {tried.people_minutes / 60:,.1f} hours; on record are "
         f"{recorded.people / recorded.items:.1%}"
     )
+
+
+def _too_little_gold(api: Api, project: str, spec: ProjectSpec) -> list[str]:
+    least = spec.review.gold.least_items
+    there = api.gold(project)["for_everybody"] if least else 0
+    if there >= least:
+        return []
+    return [
+        f"{project} has {there:,} gold items without a skill, and it takes {least:,} at least: with fewer, "
+        "newcomers are trained with less, or hidden checks run out before anybody can be judged"
+    ]
 
 
 def _doubts(found: Replay, spec: ProjectSpec) -> list[str]:

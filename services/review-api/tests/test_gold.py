@@ -8,7 +8,15 @@ import msgspec
 import pytest
 from labelmill.projects import ProjectSpec
 from review_api.gold.accuracy import Answer, accuracy, share, wilson
-from review_api.gold.choosing import GoldItem, in_turn, left_to_train, suitable
+from review_api.gold.choosing import (
+    GoldItem,
+    for_everybody,
+    in_turn,
+    left_to_train,
+    shortage,
+    suitable,
+    to_train,
+)
 from review_api.gold.disguise import lookalike
 from review_api.gold.draw import Draw
 from review_api.gold.reading import Refused, read
@@ -216,3 +224,75 @@ def test_training_waits_for_nothing_that_a_person_may_decline_or_cannot_answer()
     assert left_to_train(gold, Record({}), review) == 1
     assert left_to_train(gold, Record({1: check(1)}), review) == 0
     assert suitable(gold, Record({1: check(1)}), review, [""], 1000) == []
+
+
+def trained(gold_id: int, **fields: Any) -> Check:
+    return check(gold_id, purpose="training", **fields)
+
+
+def test_training_leaves_half_of_each_kind_of_gold_for_hidden_checks() -> None:
+    review = spec(
+        gold={"rate": 0.1, "training_tasks": 5},
+        skills=[{"name": "law"}],
+        care={"sensitive": {"kind": ["grim"]}},
+    )
+    gold = [GoldItem(number, "good", {}, None) for number in range(7)]
+    gold += [GoldItem(number, "good", {}, "law") for number in range(10, 14)]
+    gold += [GoldItem(number, "good", {"kind": "grim"}, None) for number in range(20, 23)]
+    free = [item.gold_id for item in gold]
+    assert to_train(free, gold, Record({}), review) == [0, 1, 2, 10, 11, 20]
+    assert left_to_train(gold, Record({}), review) == 3
+    # In hand or answered, it is used; what a person was given already stays theirs.
+    begun = Record({4: trained(4), 5: trained(5, said=None), 6: check(6)})
+    assert left_to_train(gold, begun, review) == 2, "5 is still to be answered, and one more is to be had"
+    assert to_train([0, 1, 5], gold, begun, review) == [0, 5]
+    done = Record({number: trained(number) for number in (1, 2, 3)})
+    assert (left_to_train(gold, done, review), to_train([0, 4], gold, done, review)) == (0, [])
+    # Gold that a person has met as work is no check for them: it is not shared out either.
+    met = Record({}, met={0, 1, 2, 3, 4})
+    assert (left_to_train(gold, met, review), to_train([5, 6], gold, met, review)) == (1, [5])
+
+
+def test_without_hidden_checks_all_gold_is_for_training() -> None:
+    review = spec(gold={"training_tasks": 5})
+    gold = [GoldItem(number, "good", {}, None) for number in range(3)]
+    assert to_train([2, 1, 0], gold, Record({}), review) == [2, 1, 0]
+    assert left_to_train(gold, Record({1: trained(1)}), review) == 2
+
+
+@pytest.mark.parametrize(
+    ("gold", "items", "least", "says"),
+    [
+        ({}, 0, 0, []),
+        ({"training_tasks": 5}, 5, 5, []),
+        ({"training_tasks": 5}, 3, 5, ["trained with 3 instead of 5."]),
+        ({"rate": 0.1}, 10, 10, []),
+        ({"rate": 0.1}, 9, 10, ["after 9 there is nothing left"]),
+        ({"rate": 0.1, "training_tasks": 5}, 15, 15, []),
+        ({"rate": 0.1, "training_tasks": 5}, 14, 15, ["takes 10 hidden checks, and after 9"]),
+        ({"rate": 0.1, "training_tasks": 8, "min_answers": 2}, 16, 16, []),
+        (
+            {"rate": 0.1, "training_tasks": 8, "min_answers": 2},
+            15,
+            16,
+            ["trained with 7 instead of 8, for half"],
+        ),
+    ],
+)
+def test_too_little_gold_is_told(gold: dict[str, Any], items: int, least: int, says: list[str]) -> None:
+    review = spec(gold=gold)
+    assert review.review.gold.least_items == least
+    found = shortage(items, review)
+    assert all(part in found for part in says)
+    assert bool(found) == bool(says) == (items < least)
+
+
+def test_gold_for_everybody_takes_no_skill_and_distresses_nobody() -> None:
+    review = spec(skills=[{"name": "law"}], care={"sensitive": {"kind": ["grim"]}})
+    gold = [
+        GoldItem(1, "good", {}, None),
+        GoldItem(2, "good", {}, "law"),
+        GoldItem(3, "good", {"kind": "grim"}, None),
+        GoldItem(4, "no label any more", {}, None),
+    ]
+    assert [item.gold_id for item in for_everybody(gold, review)] == [1]

@@ -44,6 +44,14 @@ class GoldSpec(msgspec.Struct, frozen=True, kw_only=True):
     training_tasks: int = 0
     """Gold tasks that a newcomer does first, with the answer explained after each; 0: no training."""
 
+    @property
+    def least_items(self) -> int:
+        """How many gold items without a skill it takes to train a person and to judge them afterwards. Where
+        there are hidden checks, half of the gold is kept for these."""
+        if self.rate <= 0:
+            return self.training_tasks
+        return max(2 * self.training_tasks, self.training_tasks + max(1, self.min_answers))
+
 
 class CareSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What spares people: items that distress, and the length of a day's work."""

@@ -126,6 +126,19 @@ def _shape(value: Any) -> Any:
     )
 
 
+async def test_no_check_takes_a_number_that_the_sequence_has_yet_to_draw(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(20)
+    await put(review, *texts(20))
+    ann = await review.account("drawn-ann", "reviewer")
+    await review.claim(ann, 20)
+    await review.claim(ann, 20)
+    assert await checks(review, "drawn-ann")
+    query = "SELECT (SELECT max(task_id) FROM gold_checks) <= (SELECT last_value FROM task_ids)"
+    assert await review.database.fetchval(query)
+    await close([ann])
+
+
 async def test_figures_do_not_tell_either(review: Review) -> None:
     await make_gold_project(review, rate=0.5)
     await put(review, *texts(30))
@@ -352,7 +365,7 @@ async def test_nobody_is_checked_by_an_item_that_may_still_come_as_a_task(review
 
 async def test_what_was_seen_in_training_is_no_hidden_check(review: Review) -> None:
     await make_gold_project(review, rate=0.5, training_tasks=1, bar=0.7)
-    await put(review, *texts(2))
+    await put(review, *texts(4))
     await review.make_tasks(20)
     ann = await review.account("seen-ann", "reviewer")
     first, second = await review.claim(ann, 2)
@@ -363,4 +376,34 @@ async def test_what_was_seen_in_training_is_no_hidden_check(review: Review) -> N
         (task,) = await review.claim(ann)
         assert task["task_id"] != second["task_id"]
         await decide(ann, task, RIGHT)
+    await close([ann])
+
+
+async def test_training_leaves_half_of_a_small_gold_set_for_hidden_checks(review: Review) -> None:
+    await make_gold_project(review, rate=0.5, training_tasks=5, bar=0.5)
+    await put(review, *texts(6))
+    listed = (await review.admin.get(f"/v1/projects/{review.project}/gold")).json()
+    assert listed["for_everybody"] == 6
+    assert listed["shortage"] == (
+        "Too little gold: 6 of at least 15 items without a skill. Newcomers are trained with 3 instead of 5, "
+        "for half of the gold is kept for hidden checks. Nobody can be judged: that takes 10 hidden checks, "
+        "and after 3 there is nothing left to check a person with."
+    )
+    await review.make_tasks(40)
+    ann = await review.account("half-ann", "reviewer")
+    training = await review.claim(ann, 20)
+    assert [task["training"] for task in training] == [True] * 3
+    assert await review.claim(ann, 20) == [], "the rest is not for training, however much is asked for"
+    for task in training:
+        await decide(ann, task, RIGHT)
+    seen = {task["content"] for task in training}
+    while tasks := await review.claim(ann, 10):
+        for task in tasks:
+            assert not task["training"]
+            assert task["content"] not in seen
+            await decide(ann, task, RIGHT)
+    purposes = sorted(check["purpose"] for check in (await checks(review, "half-ann")).values())
+    assert purposes == ["check"] * 3 + ["training"] * 3
+    await put(review, *texts(9, first=6))
+    assert (await review.admin.get(f"/v1/projects/{review.project}/gold")).json()["shortage"] == ""
     await close([ann])

@@ -19,7 +19,7 @@ from labelmill.runtime.retry import is_passing
 from review_api.accounts.roles import Principal
 from review_api.errors import ApiError
 from review_api.gold.checks import Answered, CheckStanding, CheckStore
-from review_api.gold.choosing import in_turn, left_to_train, suitable
+from review_api.gold.choosing import in_turn, left_to_train, suitable, to_train
 from review_api.gold.draw import Draw
 from review_api.gold.judge import Judge
 from review_api.gold.people import People
@@ -96,7 +96,8 @@ class GoldDesk:
             reads = by.may(("manager",), project)
             hidden = [] if reads else [gold_id for gold_id in free if not record.is_given_away(gold_id)]
             return await self._mixed(by, version, pools, hidden, count)
-        return await self._hand_out(by, version, free, count, purpose="training", pools=pools)
+        train = to_train(free, items, record, version.spec)
+        return await self._hand_out(by, version, train, count, purpose="training", pools=pools)
 
     async def claim_for_skill(self, by: Principal, project: str, skill: str, count: int) -> list[Claimed]:
         """Lease up to `count` gold tasks that qualify for a skill. Raises ApiError: 404; 403 of a gate."""

@@ -10,6 +10,7 @@ from review_api.accounts.access import Access
 from review_api.accounts.roles import Principal
 from review_api.docs import documented
 from review_api.errors import ApiError
+from review_api.gold.choosing import for_everybody, shortage
 from review_api.gold.people import People
 from review_api.gold.reading import Refused, read
 from review_api.gold.store import GoldStore
@@ -85,6 +86,11 @@ class CandidateShown(BaseModel):
 
 class GoldList(BaseModel):
     gold: list[GoldShown]
+    for_everybody: int = Field(
+        description="items that anybody can be trained and checked with: without a skill, not distressing, "
+        "with a label of the guideline in force"
+    )
+    shortage: str = Field(description="what it means that these are too few; empty if they are enough")
 
 
 class Candidates(BaseModel):
@@ -127,8 +133,10 @@ def router(store: GoldStore, people: People, in_force: InForce, access: Access) 
     @routes.get("/gold", summary="List the gold", responses=documented(GoldList, 401, 403, 404))
     async def listed(project: Project, by: Annotated[Principal, Depends(manager)]) -> Response:
         """With what people answered: gold that most of them miss may be wrong itself."""
-        pools = Pools.of((await in_force.get(project)).spec.review)
-        return answer({"gold": await store.all(project, pools)})
+        spec = (await in_force.get(project)).spec
+        items = len(for_everybody(await store.active(project), spec))
+        gold = await store.all(project, Pools.of(spec.review))
+        return answer({"gold": gold, "for_everybody": items, "shortage": shortage(items, spec)})
 
     @routes.get(
         "/gold-candidates",

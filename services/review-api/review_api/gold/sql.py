@@ -153,6 +153,7 @@ SELECT EXISTS (
 """
 
 # One of the nearest spare numbers around the task that comes next; at random, for others draw here as well.
+# None that the sequence has yet to draw: it would meet it again.
 _NUMBER: Final = """
 SELECT number FROM (
     SELECT n.number
@@ -165,7 +166,8 @@ SELECT number FROM (
         ) a LIMIT 1
     ) t
     CROSS JOIN LATERAL generate_series(greatest(1, t.task_id - 200), t.task_id + 200) AS n(number)
-    WHERE {is_spare} AND NOT EXISTS (SELECT FROM gold_checks c WHERE c.task_id = n.number OFFSET 0)
+    WHERE {is_spare} AND n.number <= (SELECT last_value FROM task_ids)
+      AND NOT EXISTS (SELECT FROM gold_checks c WHERE c.task_id = n.number OFFSET 0)
       AND NOT EXISTS (SELECT FROM tasks o WHERE o.task_id = n.number OFFSET 0)
     ORDER BY abs(n.number - t.task_id) LIMIT 8
 ) near ORDER BY random() LIMIT 1

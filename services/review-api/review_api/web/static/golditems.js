@@ -2,6 +2,7 @@
 import { html, useCallback, useRef, useState } from "./ui.js";
 import { percent, plural } from "./format.js";
 import { call, segment } from "./http.js";
+import { ItemLink } from "./items.js";
 import { Covered } from "./sensitive.js";
 import { useRepeated } from "./session.js";
 
@@ -10,15 +11,17 @@ const SHOWN = 10;
 const SHOWN_CANDIDATES = 5;
 const ENOUGH = 3; // answers before gold can be suspect
 
-// `list` and `candidates` are null until known, and for those who may not see them.
+// `list` is null until known, and for those who may not see it.
 export function useGold(project) {
   const [list, setList] = useState(null);
+  const [shortage, setShortage] = useState("");
   const [candidates, setCandidates] = useState([]);
   const base = `/v1/projects/${segment(project.project)}`;
   const load = useCallback(async () => {
     try {
       const [gold, offered] = await Promise.all([call("GET", `${base}/gold`), call("GET", `${base}/gold-candidates`)]);
       setList(gold.gold);
+      setShortage(gold.shortage);
       setCandidates(offered.candidates);
     } catch {
       // The reviewers' figures beside it say that they are not to be had, or ask to sign in.
@@ -34,7 +37,7 @@ export function useGold(project) {
     await call("DELETE", `${base}/gold/${segment(itemId)}`);
     await load();
   }, [project.project]);
-  return { list, candidates, put, retire };
+  return { list, shortage, candidates, put, retire };
 }
 
 export function GoldSection({ gold, project }) {
@@ -45,7 +48,8 @@ export function GoldSection({ gold, project }) {
       <div class="card gold-card">
         <h3>${active.length === 0 ? "No gold yet" : `${plural(active.length, "item")}, the hardest first`}</h3>
         <p class="fine">Gold that most people miss is suspect: look whether its own label is right.</p>
-        <${GoldList} gold=${gold} active=${active} />
+        ${gold.shortage && html`<p class="shortage">${gold.shortage}</p>`}
+        <${GoldList} gold=${gold} active=${active} project=${project.project} />
       </div>
       <div class="gold-side">
         <${AddForm} gold=${gold} project=${project} />
@@ -64,16 +68,16 @@ function isSuspect({ answers, correct }) {
   return answers >= ENOUGH && correct < answers / 2;
 }
 
-function GoldList({ gold, active }) {
+function GoldList({ gold, active, project }) {
   const [all, setAll] = useState(false);
   const shown = all ? active : active.slice(0, SHOWN);
   return html`<ul class="gold-list" aria-label="Gold">
-      ${shown.map((one) => html`<${GoldRow} key=${one.item_id} one=${one} onRetire=${gold.retire} />`)}
+      ${shown.map((one) => html`<${GoldRow} key=${one.item_id} one=${one} project=${project} onRetire=${gold.retire} />`)}
     </ul>
     ${active.length > shown.length && html`<button class="more" onClick=${() => setAll(true)}>Show all ${active.length}</button>`}`;
 }
 
-function GoldRow({ one, onRetire }) {
+function GoldRow({ one, project, onRetire }) {
   const [asked, setAsked] = useState(false);
   const others = Object.entries(one.said);
   return html`<li class="gold-row" data-gold=${one.item_id}>
@@ -82,13 +86,19 @@ function GoldRow({ one, onRetire }) {
       <p class="gold-facts"><span class="chip">${String(one.label)}</span>
         ${one.skill && html`<span class="chip people">${one.skill}</span>`}
         ${isSuspect(one) && html`<span class="chip bad">Suspect</span>`}
-        <span class="fine">${fared(one)}${others.length > 0 && `; instead ${others.map(([label, times]) => `${times} × ${label}`).join(", ")}`}, item <code>${one.item_id}</code></span></p>
+        <span class="fine">${fared(one)}${others.length > 0 && `; instead ${others.map(([label, times]) => `${times} × ${label}`).join(", ")}`}, <${Source} one=${one} project=${project} /></span></p>
       ${one.explanation && html`<p class="fine why">${one.explanation}</p>`}
     </div>
     ${asked
       ? html`<div class="sure-retire"><button onClick=${() => onRetire(one.item_id)} autofocus>Retire it</button><button class="quiet" onClick=${() => setAsked(false)}>Keep</button></div>`
       : html`<button class="quiet" onClick=${() => setAsked(true)}>Retire<span class="visually-hidden"> ${one.item_id}</span></button>`}
   </li>`;
+}
+
+// A text of its own is no item: there is no page of it, and its id is only what people see.
+function Source({ one, project }) {
+  if (one.is_item) return html`item <${ItemLink} project=${project} item=${one.item_id} />`;
+  return html`a text of its own, shown as <code>${one.item_id}</code>`;
 }
 
 function fared({ answers, correct }) {
