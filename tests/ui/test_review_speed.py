@@ -58,7 +58,8 @@ async def test_the_next_task_shows_within_100_ms(
                 "(text) => document.querySelector('.task-text')?.textContent === text",
                 arg=f"text {number + 1}",
             )
-            await asyncio.sleep(max(0.0, PACE_MS / 1000 - (time.monotonic() - begun)))
+            # A key counts once its text has been there for a fifth of a second, however late it came.
+            await asyncio.sleep(max(0.25, PACE_MS / 1000 - (time.monotonic() - begun)))
         await page.wait_for_function(f"window.times.length >= {DECISIONS}")
         times = sorted(await page.evaluate("window.times.map((one) => one.duration)"))
     assert len(times) == DECISIONS

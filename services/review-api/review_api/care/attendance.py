@@ -21,6 +21,8 @@ from review_api.projects.in_force import InForce
 log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS: Final = 5.0
+_OVERLAP: Final = datetime.timedelta(seconds=10)
+"""How far each reading goes back: what was begun before another thing can be seen after it."""
 _COUNT_EVERY_SECONDS: Final = 60.0
 _COUNTED_FOR_SECONDS: Final = 1800.0
 """How long somebody's days are counted again each minute after the last thing they did."""
@@ -41,6 +43,8 @@ class _Person:
     since: datetime.datetime
     """The first moment that is not counted for good."""
     read_to: datetime.datetime
+    recent: set[tuple[datetime.datetime, Sign]] = field(default_factory=set)
+    """What was seen last, as far back as the next reading goes."""
     timeline: Timeline = field(default_factory=Timeline)
     worked: dict[tuple[str, datetime.date], float] = field(default_factory=dict)
     read_at: float = float("-inf")
@@ -152,9 +156,25 @@ class Attendance:
         return max(yesterday - datetime.timedelta(days=_MOST_DAYS_BACK), min(yesterday, begin))
 
     async def _read_on(self, reviewer: str, person: _Person) -> None:
-        async for part in self._store.signs(reviewer, person.read_to):
-            paces = {project: await self._pace(project) for project in {sign.project for _, sign in part}}
-            for moment, sign in part:
+        """Read what is new. What comes to light late belongs between what was added up already, so that all
+        that is not counted for good is added up again then."""
+        if not await self._read_new(reviewer, person):
+            person.timeline, person.worked, person.recent = Timeline(), {}, set()
+            person.read_to = person.since
+            await self._read_new(reviewer, person)
+        person.timeline.forget(time.time() - 2 * DAY_SECONDS)
+        person.read_at = time.monotonic()
+
+    async def _read_new(self, reviewer: str, person: _Person) -> bool:
+        """Add up what was seen of somebody since; False if something older than that has come to light."""
+        after = max(person.since, person.read_to - _OVERLAP)
+        async for part in self._store.signs(reviewer, after):
+            known = {one for one in part if one[0] <= person.read_to}
+            if not known <= person.recent:
+                return False
+            new = [one for one in part if one not in known]
+            paces = {project: await self._pace(project) for project in {sign.project for _, sign in new}}
+            for moment, sign in new:
                 people, usual = paces[sign.project]
                 most = most_seconds(people.get(reviewer), usual, self._most)
                 worked = person.timeline.add(sign, most)
@@ -162,8 +182,9 @@ class Attendance:
                     key = (sign.project, _day(sign))
                     person.worked[key] = person.worked.get(key, 0.0) + worked
                 person.read_to = moment
-        person.timeline.forget(time.time() - 2 * DAY_SECONDS)
-        person.read_at = time.monotonic()
+            person.recent.update(new)
+        person.recent = {one for one in person.recent if one[0] > person.read_to - _OVERLAP}
+        return True
 
     async def _pace(self, project: str) -> _Paces:
         known = self._paces.get(project)

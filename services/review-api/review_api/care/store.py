@@ -12,7 +12,7 @@ from review_api.care.pay import Workday
 
 _PAGE_ROWS: Final = 2000
 
-# A second behind: what commits later than that, with an earlier time, is missed.
+# A second behind: what commits later than that, with an earlier time, is found by reading again.
 _SIGNS: Final = """
 SELECT at AS moment, extract(epoch FROM at)::float8 AS at, kind, project, seconds
 FROM (
