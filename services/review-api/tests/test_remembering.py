@@ -1,6 +1,7 @@
 """What is remembered for moments: a change that comes while it is being looked up is not lost on it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from review_api.gold.judge import Judge
 from review_api.gold.pauses import PauseGate
 from review_api.gold.people import People
 from review_api.gold.records import Check, Record
+from review_api.projects.in_force import InForce
 from review_api.projects.versions import Version
 from review_api.remarks.comments import Comments
 
@@ -134,6 +136,18 @@ async def test_who_would_see_no_more_distressing_items_is_given_none() -> None:
 
 async def _none_shown(*_: object, **__: object) -> int:
     return 0
+
+
+async def test_an_older_answer_does_not_take_the_place_of_a_newer_one() -> None:
+    database = Database(VERSION)
+    in_force = InForce(cast("Any", SimpleNamespace(get=database.look)))
+    slow = asyncio.ensure_future(in_force.get("p"))
+    await database.asked.wait()
+    newer = Version(2, 2, SPEC)
+    in_force._known["p"] = (newer, time.monotonic() + 30)
+    database.let.set()
+    assert await slow == newer
+    assert await in_force.get("p") == newer
 
 
 async def test_a_first_comment_is_shown_though_none_was_found_just_now() -> None:

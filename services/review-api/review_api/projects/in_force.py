@@ -29,5 +29,8 @@ class InForce:
         version = await self._store.get(project)
         if version is None:
             raise unknown_project(project)
+        present = self._known.get(project)
+        if present is not None and present[0].version > version.version:
+            return present[0]  # another look-up was asked later, and answered sooner
         self._known[project] = (version, now + _REMEMBERED_SECONDS)
         return version
