@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 
 from labelmill_cli import connection
@@ -16,8 +16,8 @@ from labelmill_cli.output import out, table, usd
 from labelmill_cli.replaying.economy import usd_per_correct
 
 _FORBIDDEN: Final = 403
-_DEAD_LETTERS: Final = "records that could not be used are in none of these: `labelmill dlq list` shows them"
-"""They lie in Kafka, by topic and not by project: no figure of the API counts them."""
+_DEAD_LETTERS: Final = ("could not be used", "in none of these: see `labelmill dlq list`")
+"""Such records lie in Kafka, by topic and not by project: no figure of the API counts them."""
 
 
 def status(
@@ -47,7 +47,8 @@ def _shown(api: Api, project: str | None) -> RenderableType:
     if project:
         for title, value in _about_one(api, project, statuses[0]):
             rows.add_row(title, value)
-    return Group(rows, _DEAD_LETTERS)
+        rows.add_row(*_DEAD_LETTERS)
+    return rows
 
 
 def _about_one(api: Api, project: str, status: dict[str, Any]) -> list[tuple[str, str]]:
