@@ -252,21 +252,6 @@ async def test_a_project_that_has_just_been_applied_is_found(make_rig, answerer,
     assert len(await rig.settled(1)) == 1
 
 
-async def test_an_item_sent_again_under_a_new_guideline_waits_for_it(
-    make_rig, answerer, make_record, make_project
-) -> None:  # type: ignore[no-untyped-def]
-    """Labelled by the old one, it would be a repetition, and its campaign would wait for hours."""
-    rig = await make_rig(answerer)
-    changed: ProjectPublished = make_project((LLM,), guideline="Say it otherwise.")
-    rig.projects.late = {"p": msgspec.structs.replace(changed, guideline_version=3)}
-    await rig.labeler.handle([make_record("one")])
-    await rig.labeler.handle([make_record("two", guideline_version=2)])
-    await rig.settled(2)
-    await rig.labeler.handle([make_record("three"), make_record("four", guideline_version=3)])
-    scores = await rig.settled(4)
-    assert [score.guideline_version for score in scores] == [2, 2, 3, 3]
-
-
 async def test_an_item_the_llm_has_no_use_for_is_a_dead_letter(make_rig, answerer, make_record) -> None:  # type: ignore[no-untyped-def]
     rig = await make_rig(answerer, llm_unusable_tries=1)
     answerer.script = [Unusable("llm_prose", "words")]
