@@ -117,6 +117,46 @@ async def test_the_numbers_of_checks_lie_among_those_of_the_tasks_around_them(re
     await close(people)
 
 
+async def test_no_number_of_a_check_tells_which_task_comes_next(review: Review) -> None:
+    """Most orders are not that of the numbers: one beside that of the next task would be known by it."""
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(400)
+    await put(review, *texts(30))
+    await review.database.execute(
+        # The first number, the last, the second, the last but one, and so on.
+        "UPDATE assignments a SET priority = least(n, 401 - n) FROM ("
+        "    SELECT task_id, row_number() OVER (ORDER BY task_id) AS n FROM assignments WHERE project = $1"
+        ") o WHERE o.task_id = a.task_id",
+        review.project,
+    )
+    ann = await review.account("beside-ann", "reviewer")
+    given = {task["task_id"] for _ in range(5) for task in await review.claim(ann, 10)}
+    hidden = set(await checks(review, "beside-ann"))
+    assert hidden < given
+    # Of some 25, four in five are expected to lie so far from all tasks; beside the next one, none would.
+    assert any(all(abs(one - task) > 60 for task in given - hidden) for one in hidden)
+    await close([ann])
+
+
+async def test_at_the_end_of_the_queue_a_check_has_no_new_number_either(review: Review) -> None:
+    await make_gold_project(review, rate=0.5)
+    await review.make_tasks(1)
+    await put(review, *texts(40))
+    await review.database.execute("SELECT nextval('task_ids') FROM generate_series(1, 5000)")
+    ann = await review.account("end-ann", "reviewer")
+    for _ in range(16):  # every second time there comes a check, and the only task
+        for task in await review.claim(ann, 2):
+            if not task["content"].startswith("gold text"):
+                (await post(ann, task, "skip", unseen=True)).raise_for_status()
+    hidden = await checks(review, "end-ann")
+    assert hidden
+    newest = await review.database.fetchval(
+        "SELECT max(task_id) FROM tasks WHERE project = $1", review.project
+    )
+    assert max(hidden) <= newest + 200
+    await close([ann])
+
+
 def _shape(value: Any) -> Any:
     """Return the keys and the types in it, at every depth."""
     if isinstance(value, dict):

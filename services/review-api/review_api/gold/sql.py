@@ -152,24 +152,33 @@ SELECT EXISTS (
 )
 """
 
-# One of the nearest spare numbers around the task that comes next; at random, for others draw here as well.
-# None that the sequence has yet to draw: it would meet it again.
+# A spare number near some place between those of the two tasks that come next, or that the person has in hand
+# where fewer wait: right beside the next one it would be known, for most orders are not that of the numbers.
+# One of several, for others draw here as well; none that is yet to be drawn: the sequence would meet it.
 _NUMBER: Final = """
 SELECT number FROM (
     SELECT n.number
     FROM (
-        SELECT a.task_id FROM unnest($8::text[]) AS p(pool)
-        CROSS JOIN LATERAL (
-            SELECT task_id FROM assignments
-            WHERE project = g.project AND pool = p.pool AND state = 'open'
-            ORDER BY begun, priority, task_id, slot LIMIT 1
-        ) a LIMIT 1
+        SELECT min(task_id) + floor(random() * (max(task_id) - min(task_id) + 1))::bigint AS place
+        FROM (
+            (
+                SELECT a.task_id FROM unnest($8::text[]) AS p(pool)
+                CROSS JOIN LATERAL (
+                    SELECT task_id FROM assignments
+                    WHERE project = g.project AND pool = p.pool AND state = 'open'
+                    ORDER BY begun, priority, task_id, slot LIMIT 2
+                ) a
+            ) UNION ALL (
+                SELECT task_id FROM assignments
+                WHERE project = g.project AND state = 'leased' AND reviewer = $2
+            ) LIMIT 2
+        ) around
     ) t
-    CROSS JOIN LATERAL generate_series(greatest(1, t.task_id - 200), t.task_id + 200) AS n(number)
+    CROSS JOIN LATERAL generate_series(greatest(1, t.place - 200), t.place + 200) AS n(number)
     WHERE {is_spare} AND n.number <= (SELECT last_value FROM task_ids)
       AND NOT EXISTS (SELECT FROM gold_checks c WHERE c.task_id = n.number OFFSET 0)
       AND NOT EXISTS (SELECT FROM tasks o WHERE o.task_id = n.number OFFSET 0)
-    ORDER BY abs(n.number - t.task_id) LIMIT 8
+    ORDER BY abs(n.number - t.place) LIMIT 8
 ) near ORDER BY random() LIMIT 1
 """.replace("{is_spare}", IS_SPARE.format(number="n.number"))
 
