@@ -28,12 +28,16 @@ WHERE project = $2 AND reviewer = $1 AND label IS NULL AND lease_until > now() A
 # With enough shown, what is left in hand could not be shown any more: it would lie until its lease ends.
 _GIVE_UNSEEN_BACK: Final = """
 -- $1 reviewer, $2 project, $3 the task that is on the screen
-WITH tasks AS (
-    UPDATE assignments a
-    SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+WITH unseen AS (
+    SELECT task_id, slot FROM assignments a
     WHERE project = $2 AND state = 'leased' AND reviewer = $1 AND right(pool, 1) = '!' AND task_id <> $3
       AND NOT EXISTS (SELECT FROM reveals r WHERE r.reviewer = $1 AND r.task_id = a.task_id)
-    RETURNING task_id
+    ORDER BY task_id, slot FOR UPDATE OF a
+), tasks AS (
+    UPDATE assignments a
+    SET state = 'open', reviewer = NULL, fence = NULL, leased_at = NULL, lease_until = NULL
+    FROM unseen u WHERE a.task_id = u.task_id AND a.slot = u.slot
+    RETURNING a.task_id
 ), checks AS (
     UPDATE gold_checks c SET lease_until = now()
     WHERE project = $2 AND reviewer = $1 AND label IS NULL AND lease_until > now() AND right(pool, 1) = '!'

@@ -230,10 +230,13 @@ SHOW_BLIND: Final = """
 -- $1 reviewer, $2 tasks, $3 their fences
 WITH unhurried AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
+), held AS (
+    SELECT a.task_id, a.slot FROM unnest($2::bigint[], $3::bigint[]) AS k(task_id, fence)
+    JOIN assignments a ON a.task_id = k.task_id AND a.reviewer = $1 AND a.fence = k.fence
+    WHERE a.state = 'leased' ORDER BY a.task_id, a.slot FOR UPDATE OF a
 )
 UPDATE assignments a SET shown_blind = true
-FROM unhurried, unnest($2::bigint[], $3::bigint[]) AS k(task_id, fence)
-WHERE a.task_id = k.task_id AND a.reviewer = $1 AND a.fence = k.fence AND a.state = 'leased'
+FROM unhurried, held h WHERE a.task_id = h.task_id AND a.slot = h.slot
 RETURNING a.task_id
 """
 
