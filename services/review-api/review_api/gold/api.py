@@ -22,6 +22,7 @@ from review_api.http import answer
 from review_api.projects.api import Project
 from review_api.projects.in_force import InForce
 from review_api.tasks.api import Claim, Tasks, shown
+from review_api.tasks.skills import SkillStore
 
 Name = Annotated[str, Path(max_length=64, examples=["ann"])]
 
@@ -93,7 +94,7 @@ class OwnShown(BaseModel):
     training_tasks: int
     training_done: int
     paused_because: Literal["accuracy", "training"] | None
-    skills: list[str] = Field(description="skills one can qualify for by gold")
+    skills: list[str] = Field(description="skills one can qualify for by gold, and does not have")
 
 
 class Lift(BaseModel):
@@ -115,6 +116,7 @@ def router(
     pauses: PauseStore,
     gate: PauseGate,
     people: People,
+    skills: SkillStore,
     in_force: InForce,
     access: Access,
     claim_most: int,
@@ -153,10 +155,8 @@ def router(
         record = await people.record(project, by.name, afresh=True)
         items = await people.gold(project)
         found = reports.own(record, spec, items, int(time.time() * 1000))
-        with_gold = {item.skill for item in items}
-        return answer(
-            {**asdict(found), "skills": [s.name for s in spec.review.skills if s.name in with_gold]}
-        )
+        to_have = {item.skill for item in items} - await skills.of(project, by.name)
+        return answer({**asdict(found), "skills": [s.name for s in spec.review.skills if s.name in to_have]})
 
     @routes.post(
         "/skills/{skill}/claim",

@@ -39,6 +39,7 @@ class Gold:
     pauses: PauseStore
     gate: PauseGate
     people: People
+    skills: SkillStore
     in_force: InForce
 
     @classmethod
@@ -91,7 +92,7 @@ class Gold:
             entrance=entrance,
             lease_seconds=settings.lease_seconds,
         )
-        return cls(desk, hands, judge, store, checks, pauses, gate, people, in_force)
+        return cls(desk, hands, judge, store, checks, pauses, gate, people, skills, in_force)
 
     def routers(self, access: Access, claim_most: int) -> list[APIRouter]:
         """Return the routes about gold."""
@@ -104,6 +105,7 @@ class Gold:
                 pauses=self.pauses,
                 gate=self.gate,
                 people=self.people,
+                skills=self.skills,
                 in_force=self.in_force,
                 access=access,
                 claim_most=claim_most,

@@ -49,7 +49,7 @@ export class Elsewhere {
 export function InAnotherWindow({ elsewhere, singleKeys }) {
   const one = elsewhere.count === 1;
   return html`<${Blank} title=${sentence(elsewhere.count)}>
-    <p>Nothing else waits for you just now. If that window or browser is gone, go on with ${one ? "it" : "them"} here; if it is
+    <p>Nothing else waits for you just now. If that window or browser is gone, or was left while it loaded, go on with ${one ? "it" : "them"} here; if it is
       still open, it loses ${one ? "the task" : "these tasks"}.</p>
     <button class="primary" onClick=${() => elsewhere.take()} disabled=${elsewhere.asking}
       aria-keyshortcuts=${singleKeys ? keyOfAction("takeOver") : undefined}>

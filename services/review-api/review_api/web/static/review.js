@@ -19,7 +19,7 @@ import { Blank } from "./shell.js";
 import { read, write } from "./storage.js";
 import { Labels, LostTask, TaskCard } from "./task.js";
 import { useTextSize } from "./text_size.js";
-import { Lesson, SkillsWanted } from "./training.js";
+import { Lesson, Qualified, SkillsWanted, skillWanted } from "./training.js";
 
 const SETTLE_MS = 200; // a second press of the same key must not label a text nobody has seen
 const PRESSED_MS = 160;
@@ -180,6 +180,8 @@ function NothingHere({ desk, project, singleKeys }) {
   if (desk.phase === "stopped") return html`<${Blank} title="Not just now"><p>${desk.stop.message}</p></${Blank}>`;
   if (desk.phase !== "empty") return html`<div class="card task waiting" aria-busy="true"><span class="visually-hidden">Loading</span></div>`;
   if (desk.elsewhere.count > 0) return html`<${InAnotherWindow} elsewhere=${desk.elsewhere} singleKeys=${singleKeys} />`;
+  const skill = skillWanted();
+  if (skill !== null) return html`<${Qualified} project=${project} skill=${skill} />`;
   const done = desk.decidedToday;
   const wanted = desk.skillsWanted;
   return html`<${Blank} title=${wanted.length > 0 ? "What waits needs a skill" : "All caught up"}>

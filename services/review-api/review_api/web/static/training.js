@@ -3,6 +3,7 @@ import { html } from "./ui.js";
 import { qualifyingPage, useOwnAccuracy } from "./accuracy.js";
 import { Icon } from "./icons.js";
 import { Dialog } from "./panels.js";
+import { Blank } from "./shell.js";
 
 // What the answer to a decision teaches; null if the task was an ordinary one.
 export function lessonOf(entry, answer) {
@@ -13,8 +14,25 @@ export function lessonOf(entry, answer) {
 
 // Where gold tasks that qualify for the skill in the address are claimed; null without one.
 export function qualifying(project) {
-  const skill = new URL(location.href).searchParams.get("qualify");
+  const skill = skillWanted();
   return skill && `/v1/projects/${encodeURIComponent(project.project)}/skills/${encodeURIComponent(skill)}/claim`;
+}
+
+// The skill in the address that the person is to qualify for; null without one.
+export function skillWanted() {
+  return new URL(location.href).searchParams.get("qualify");
+}
+
+// Where no gold of the skill in the address is left to answer.
+export function Qualified({ project, skill }) {
+  const own = useOwnAccuracy(project);
+  const words = own === null ? "" : own.skills.includes(skill)
+    ? "You do not have the skill yet: whether you get it shows once your last answers can no longer be taken back."
+    : "You have the skill: tasks that need it come among your others.";
+  return html`<${Blank} title=${`That was all for ${skill}`}>
+    <p>${words}</p>
+    <p><a href=${`/?project=${encodeURIComponent(project.project)}`}>Go on to your tasks</a></p>
+  </${Blank}>`;
 }
 
 // Where nothing is left but what takes skills that the person lacks: which, and how to get them.
