@@ -159,7 +159,7 @@ async def test_what_nobody_may_take_is_told_to_managers_and_reviewers(
     own = (await work.admin.get(f"/v1/projects/{work.project}/me/accuracy")).json()
     assert own["skills"] == ["medical"], "of who does not have it"
     await page.reload()
-    await expect(page.get_by_role("main")).to_contain_text("You have the skill")
+    await expect(page.get_by_role("main")).to_contain_text("Tasks that need a skill you have")
     await page.get_by_role("link", name="Go on to your tasks").click()
     await expect(page.locator(".task-text")).to_contain_text("what a dose")
     await expect(notice).to_have_count(0)

@@ -28,7 +28,7 @@ export function Qualified({ project, skill }) {
   const own = useOwnAccuracy(project);
   const words = own === null ? "" : own.skills.includes(skill)
     ? "You do not have the skill yet: whether you get it shows once your last answers can no longer be taken back."
-    : "You have the skill: tasks that need it come among your others.";
+    : "Tasks that need a skill you have come among your others."; // it may also be that the skill has no gold any more
   return html`<${Blank} title=${`That was all for ${skill}`}>
     <p>${words}</p>
     <p><a href=${`/?project=${encodeURIComponent(project.project)}`}>Go on to your tasks</a></p>
